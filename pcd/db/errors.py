@@ -1,0 +1,98 @@
+"""The one place where asyncpg's exceptions become ours."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from pcd.errors import ConfigError, DataRejected, PcdError, StoreError, StoreUnreachable, StoreUnusable
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+# Classes of SQLSTATE that judge the value: data exception, constraint violation, and a limit exceeded
+# (nested too deeply, too long for an index).
+_DATA = ("22", "23", "54")
+# Connection trouble: class 08, a server going down or coming up, no slot left.
+_UNREACHABLE = ("57P01", "57P02", "57P03", "53300")
+_REFUSED = ("28000", "28P01", "3D000")
+# A privilege that is missing, a table that is missing, a standby: trouble of the installation, not a bug.
+_INSTALLATION = {
+    "42501": "the database role lacks a right",
+    "42P01": "a table is missing; run `pcd db migrate`",
+    "25006": "the server is read-only (a standby?)",
+    "53100": "the disk that holds the database is full; free some space",
+}
+# Insufficient resources, operator intervention, system error, transaction rollback, lock not available.
+_PASSING = ("53", "57", "58", "40", "55P03", "25P03", "XX001", "XX002")
+
+
+def refuses_data(error: BaseException) -> bool:
+    """Whether *error*, ours or asyncpg's, says that the value itself is refused and will be again."""
+    if isinstance(error, asyncpg.PostgresError):
+        return _state(error).startswith(_DATA)
+    if isinstance(error, asyncpg.InterfaceError):
+        return isinstance(error, ValueError) and not isinstance(error, asyncpg.ClientConfigurationError)
+    return isinstance(error, DataRejected)
+
+
+def translate(error: BaseException) -> PcdError | None:
+    """Return our name for *error*, or None where it is a bug of ours that should be seen as it is.
+
+    The DETAIL of a server's message is left out: it quotes rows.
+    """
+    text = " ".join(str(getattr(error, "message", None) or error).split())[:300]
+    if refuses_data(error):
+        return DataRejected(f"{text} ({_state(error)})" if _state(error) else text)
+    if isinstance(error, asyncpg.PostgresError):
+        return _translate_answer(_state(error), text)
+    if isinstance(error, asyncpg.InterfaceError) and "clos" in text:
+        return StoreUnreachable(f"the connection to PostgreSQL is closed: {text}")
+    if isinstance(error, asyncpg.InternalClientError):
+        # The server's farewell came between two messages of ours: asyncpg loses count.
+        return StoreUnreachable(f"the connection to PostgreSQL is out of step: {text}")
+    if isinstance(error, ConnectionError):
+        return StoreUnreachable(f"the connection to PostgreSQL broke: {text}")
+    return None
+
+
+def translate_connecting(error: BaseException) -> PcdError | None:
+    """Return our name for *error*, which came while connecting; there every OSError is the server's."""
+    state = _state(error)
+    if state in _REFUSED:
+        return ConfigError(f"database.url: PostgreSQL refuses us: {getattr(error, 'message', error)}")
+    if isinstance(error, asyncpg.ClientConfigurationError):
+        return ConfigError(f"database.url: {error}")
+    if isinstance(error, TimeoutError):
+        return StoreUnreachable("PostgreSQL gave no connection in time")
+    if isinstance(error, OSError):
+        return StoreUnreachable(f"PostgreSQL does not answer: {error.strerror or error}")
+    return translate(error)
+
+
+@contextmanager
+def translated(*, connecting: bool = False) -> Generator[None, None, None]:
+    """Raise our errors instead of asyncpg's."""
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        ours = translate_connecting(error) if connecting else translate(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _state(error: BaseException) -> str:
+    return str(getattr(error, "sqlstate", None) or "")
+
+
+def _translate_answer(state: str, text: str) -> PcdError | None:
+    if state.startswith("08") or state in _UNREACHABLE:
+        return StoreUnreachable(f"the connection to PostgreSQL was lost: {text}")
+    if state in _INSTALLATION:
+        return StoreUnusable(f"{_INSTALLATION[state]}: {text} ({state})")
+    if state.startswith(_PASSING):
+        return StoreError(f"{text} ({state})")
+    return None

@@ -1,0 +1,27 @@
+"""Connection URLs: made for a socket, and split for programs that take the password elsewhere.
+
+Repairing and masking what people write is `pcd.config.urls`.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+
+def socket_url(*, folder: str, user: str, database: str, port: int = 5432) -> str:
+    """Return the URL of a server that listens on a Unix socket in *folder*."""
+    who, what, where = (quote(text, safe="") for text in (user, database, folder))
+    return f"postgresql://{who}@/{what}?host={where}&port={port}"
+
+
+def split_password(url: str) -> tuple[str, str]:
+    """Return *url* without its password, and the password in clear ("" where there is none).
+
+    For programs whose arguments every user of the machine can read.
+    """
+    parts = urlsplit(url)
+    if not parts.password:
+        return url, ""
+    host = parts.netloc.rpartition("@")[2]
+    user = parts.netloc.partition(":")[0]
+    return urlunsplit(parts._replace(netloc=f"{user}@{host}")), unquote(parts.password)
