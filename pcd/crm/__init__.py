@@ -1,0 +1,1 @@
+"""Keeping GoHighLevel in step: what should stand there, the calls that are owed, and what became of them."""

@@ -1,0 +1,166 @@
+"""What stands in GoHighLevel already is adopted, and what is not certain waits for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.selling import selling
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.selling import Selling
+
+    from pcd.db.pool import Database
+
+pytestmark = pytest.mark.asyncio
+
+
+@pytest.mark.parametrize("pulled", [True, False], ids=["copied", "looked up"])
+async def test_half_of_the_customers_are_there_and_none_is_doubled(
+    db: Database, tmp_path: Path, pulled: bool
+) -> None:
+    async with selling(db, tmp_path, pulled=False) as company:
+        for st_id in range(1, 11):
+            key = {"email": f"C{st_id}@Example.COM"} if st_id % 2 else {"phone": f"(813) 234-{st_id:04d}"}
+            if st_id <= 5:
+                await company.works.client.create_contact({"firstName": "Heron", **key})
+        await company.works.puller.account()
+        if pulled:
+            await company.works.puller.pull(full=True, by="test")
+        await company.works.premises.refresh(db)
+        before = len(company.sim.calls)
+        for st_id in range(1, 11):
+            await company.customer(st_id)
+        await company.settle()
+        await company.catch_up()
+        assert len(company.sim.store.contacts) == len(company.sim.store.opportunities) == 10
+        assert await db.fetchval("SELECT count(*) FROM pcd.crm_customers WHERE contact_id IS NOT NULL") == 10
+        if pulled:
+            made = [call for call in company.sim.calls.writes if call.path == "/contacts/"]
+            assert len(made) == 10
+        calls = len(company.sim.calls)
+        assert calls > before
+        await company.catch_up()
+        assert len(company.sim.calls) == calls
+
+
+async def test_card_of_the_old_worker_is_taken_over(db: Database, tmp_path: Path) -> None:
+    async with selling(db, tmp_path, pulled=False) as company:
+        stages = company.config.ghl.pipelines.sales
+        contact = await company.works.client.create_contact({"email": "c7@example.com"})
+        card = await company.works.client.create_opportunity(
+            {
+                "pipelineId": stages.id,
+                "pipelineStageId": stages.stages.contacted,
+                "name": "Heron Court",
+                "status": "open",
+                "contactId": contact.id,
+            }
+        )
+        await company.works.puller.account()
+        await company.works.puller.pull(full=True, by="test")
+        await company.works.premises.refresh(db)
+        await company.customer(7)
+        await company.job(1, 7)
+        await company.estimate(1, 7, job_id=1, total=800)
+        await company.settle()
+        assert list(company.sim.store.opportunities) == [card.id]
+        assert company.cards() == [("c7@example.com", "Appointment Completed - Proposal Sent", "open", "800")]
+
+
+async def test_two_contacts_for_one_customer_are_parked_until_a_person_decides(
+    db: Database, tmp_path: Path
+) -> None:
+    async with selling(db, tmp_path, pulled=False) as company:
+        by_email = await company.works.client.create_contact({"email": "c7@example.com"})
+        await company.works.client.create_contact({"phone": "+18132340007"})
+        await company.works.puller.account()
+        await company.works.premises.refresh(db)
+        before = len(company.sim.calls.writes)
+        await company.customer(7)
+        await company.settle()
+        assert len(company.sim.calls.writes) == before
+        assert [
+            row["customer_id"] for row in await db.fetch("SELECT customer_id FROM pcd.crm_conflicts")
+        ] == [7]
+        found = await company.works.client.get_contact(by_email.id)
+        assert found is not None
+        await company.works.performer.adopt(7, found)
+        await company.works.marker.take_in([7], cause="command")
+        await company.settle()
+        assert await db.fetchval("SELECT count(*) FROM pcd.crm_conflicts") == 0
+        assert len(company.sim.store.contacts) == 2
+        assert [card[1] for card in company.cards()] == ["Contacted"]
+
+
+async def test_contact_of_another_customer_is_not_taken(db: Database, tmp_path: Path) -> None:
+    """Two customers share an e-mail: the second is parked, and does not rename the first."""
+    async with selling(db, tmp_path) as company:
+        await company.customer(7)
+        await company.settle()
+        await company.customer(8, email="c7@example.com")
+        await company.settle()
+        assert len(company.sim.store.contacts) == 1
+        assert await db.fetchval("SELECT array_agg(customer_id) FROM pcd.crm_conflicts") == [8]
+
+
+async def test_two_customers_of_one_contact_are_told_apart_when_they_come_together(
+    db: Database, tmp_path: Path
+) -> None:
+    async with selling(db, tmp_path, pulled=False) as company:
+        await company.works.client.create_contact({"email": "office@example.com"})
+        await company.works.puller.account()
+        await company.works.puller.pull(full=True, by="test")
+        await company.works.premises.refresh(db)
+        for st_id in (7, 8):
+            await company.customer(st_id, email="office@example.com", phone=None)
+        await company.settle()
+        assert len(company.sim.store.contacts) == len(company.sim.store.opportunities) == 1
+        assert await db.fetchval("SELECT count(*) FROM pcd.crm_conflicts") == 1
+        assert await db.fetchval("SELECT count(*) FROM pcd.crm_customers WHERE contact_id IS NOT NULL") == 1
+
+
+async def test_value_that_a_person_changed_is_kept_until_the_facts_change(
+    db: Database, tmp_path: Path
+) -> None:
+    async with selling(db, tmp_path) as company:
+        await company.customer(7)
+        await company.estimate(1, 7, total=800)
+        await company.settle()
+        (card,) = company.sim.store.opportunities.values()
+        await company.works.client.update_opportunity(card.id, {"monetaryValue": 999})
+        await company.works.puller.opportunities(full=True, by="test")
+        before = len(company.sim.calls.writes)
+        await company.customer(7, city="Tampa")
+        await company.catch_up()
+        changed = [
+            call for call in company.sim.calls.writes[before:] if call.path.startswith("/opportunities")
+        ]
+        assert changed == []
+        assert await _kept(company) == ["monetaryValue"]
+        await company.estimate(1, 7, total=850)
+        await company.settle()
+        assert [each[3] for each in company.cards()] == ["850"]
+        assert await _kept(company) == []
+
+
+async def test_card_that_somebody_deleted_is_made_anew_when_the_facts_change(
+    db: Database, tmp_path: Path
+) -> None:
+    async with selling(db, tmp_path) as company:
+        await company.customer(7)
+        await company.settle()
+        (card,) = company.sim.store.opportunities
+        company.sim.store.opportunities.remove(card)
+        await company.estimate(1, 7, total=800)
+        await company.settle()
+        assert [each[1] for each in company.cards()] == ["Appointment Completed - Proposal Sent"]
+
+
+async def _kept(company: Selling) -> list[str]:
+    rows = await company.db.fetch(
+        "SELECT each ->> 'field' AS field FROM pcd.crm_customers, jsonb_array_elements(kept) AS each"
+    )
+    return [row["field"] for row in rows]

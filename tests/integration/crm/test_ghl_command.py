@@ -1,0 +1,93 @@
+"""``pcd ghl``, ``pcd switch`` and ``pcd explain``, as a person types them, without a daemon and with one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from support.daemons import Home, started
+from support.selling import LIMITLESS, Written, selling, shipped_ghl
+
+from pcd.sim.ghl.subaccount import open_subaccount
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pcd.db.pool import Database
+
+pytestmark = pytest.mark.asyncio
+
+
+async def test_commands_work_without_a_daemon(db: Database, tmp_path: Path) -> None:
+    async with selling(db, tmp_path, begun=False) as company:
+        for st_id in (1, 2, 3):
+            await company.customer(st_id)
+        await company.estimate(1, 3, total=800)
+        await company.detection.events()
+        home = Home(tmp_path, {"database.url": db.url} | _keys(company))
+    async with open_subaccount(settings=LIMITLESS) as subaccount:
+        home.keys |= {"ghl.api_url": subaccount.url}
+        checked = await home.command("ghl", "check")
+        assert checked.code == 0, checked.out + checked.err
+        shown = await home.command("ghl", "sync", "estimates", "--dry-run")
+        assert shown.code == 0, shown.err
+        assert "create_contact" in shown.out
+        assert subaccount.simulator.calls.writes == []
+        pushed = await home.command("ghl", "sync", "estimates")
+        assert pushed.code == 0, pushed.err
+        assert len(subaccount.simulator.store.contacts) == 1
+        cost = await home.command("ghl", "backfill")
+        assert cost.code == 0, cost.err
+        assert "Nothing was written" in cost.out
+        assert len(subaccount.simulator.store.contacts) == 1
+        done = await home.command("ghl", "backfill", "--yes")
+        assert done.code == 0, done.err
+        assert len(subaccount.simulator.store.contacts) == 3
+        told = await home.command("explain", "customer", "3")
+        assert told.code == 0, told.err
+        assert "estimate_created" in told.out
+        for words in (("status",), ("drift",), ("conflicts",), ("units",), ("retry",)):
+            each = await home.command("ghl", *words)
+            assert each.code == 0, each.err
+        unit = await db.fetchval("SELECT min(st_id) FROM servicetitan.st_business_units")
+        marked = await home.command("ghl", "units", str(unit), "somewhere")
+        assert marked.code == 0, marked.err
+        chosen = "SELECT ghl_pipeline_id FROM servicetitan.st_business_units WHERE st_id = $1"
+        assert await db.fetchval(chosen, unit) == "somewhere"
+
+
+async def test_daemon_goes_live_and_back_in_one_step(db: Database, tmp_path: Path) -> None:
+    async with open_subaccount(settings=LIMITLESS) as subaccount:
+        company = Written(db, subaccount.simulator)
+        await company.watch()
+        keys = shipped_ghl(subaccount.simulator, subaccount.url, dry_run=True)
+        home = Home(tmp_path, {"database.url": db.url, "events.poll_interval": "500ms", **keys})
+        async with started(home, "run", "--only", "events,ghl") as daemon:
+            await daemon.until_state("ghl sender", "running")
+            assert (await home.command("switch", "off", "--json")).json["mode"] == "shadow"
+            assert (await home.command("switch", "on", "--json")).json["mode"] == "live"
+            passed = await home.command("ghl", "reconcile", "--json")
+            assert passed.json["customers"] == 0
+            cost = await home.command("ghl", "backfill", "--json")
+            assert cost.json["calls"] == {}
+
+
+async def test_stage_that_is_gone_is_an_alert(db: Database, tmp_path: Path) -> None:
+    """Whoever is told of alerts hears of it; everything else goes on."""
+    async with open_subaccount(settings=LIMITLESS) as subaccount:
+        keys = shipped_ghl(subaccount.simulator, subaccount.url)
+        keys["ghl.pipelines.sales.stages.job_sold"] = "nowhere"
+        home = Home(tmp_path, {"database.url": db.url, "health.interval": "500ms", **keys})
+        async with started(home, "run", "--only", "events,ghl,health") as daemon:
+            await daemon.until_state("ghl sender", "running")
+            with anyio.fail_after(60):
+                while True:
+                    found = (await home.command("alerts", "list", "--json")).json
+                    if any("job_sold" in alert["title"] for alert in found):
+                        break
+            assert (await home.command("health")).code == 0
+
+
+def _keys(company: Written) -> dict[str, object]:
+    return shipped_ghl(company.sim, "http://127.0.0.1:9")
