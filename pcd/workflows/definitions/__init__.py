@@ -1,0 +1,1 @@
+"""The built-in workflows, one TOML file each; all of them are off until somebody switches them on."""
