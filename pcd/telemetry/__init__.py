@@ -1,0 +1,1 @@
+"""What the daemon tells about itself: a log that reads like a story, metrics, a heartbeat."""

@@ -1,0 +1,283 @@
+"""Healing: what is tried, what is recorded, when a person is asked."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from pcd.clock import Clock
+from pcd.db.leases import Leaser
+from pcd.errors import ControlError, LeaseLost
+from pcd.health.alerts import Alerts
+from pcd.health.check import Bounds, Check, Level, Measurement, Scope, Thresholds
+from pcd.health.diagnose import believe
+from pcd.health.healer import Healer
+from pcd.health.ledger import Ledger
+from pcd.health.monitor import Monitor
+from pcd.health.reader import Reader
+from pcd.health.remedy import Mode
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from pcd.db.leases import Lease
+    from pcd.db.pool import Database
+    from pcd.health.check import Reading, Verdict
+    from pcd.health.diagnose import Diagnosis
+
+pytestmark = pytest.mark.asyncio
+
+CHECKS = {
+    check.name: check
+    for check in (
+        Check(
+            name="sync",
+            reads="sync",
+            bounds=lambda _: Bounds(warn=15, fail=30),
+            owner="The mirror is old.",
+            remedy="resync",
+            heals="sync",
+            heals_after=1,
+        ),
+        Check(
+            name="disk",
+            reads="disk",
+            bounds=lambda _: Bounds(fail=95),
+            owner="Free some space.",
+            remedy="ask_person",
+            heals_after=1,
+        ),
+        Check(name="odd", reads="odd", bounds=lambda _: Bounds(fail=1), owner="Odd.", heals_after=1),
+    )
+}
+
+
+@dataclass(slots=True)
+class Ward:
+    """A monitor whose readings the test sets, and a healer that looks after it."""
+
+    monitor: Monitor
+    alerts: Alerts
+    db: Database
+    values: dict[str, float] = field(default_factory=lambda: {"sync": 0.0, "disk": 10.0, "odd": 0.0})
+    done: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    answer: dict[str, Any] | None = None
+    helps: bool = True
+    trouble: str = ""
+
+    async def resync(self, subject: str) -> str:
+        if self.trouble:
+            raise ControlError(self.trouble)
+        self.done.append(subject)
+        if self.helps:
+            self.values["sync"] = self.values["odd"] = 0.0
+        return "synced"
+
+    async def restart(self, subject: str) -> str:
+        self.done.append(f"restart {subject}")
+        return "restarted"
+
+    async def ask(self, verdict: Verdict, _tried: str) -> Diagnosis | None:
+        self.asked.append(verdict.check)
+        return believe(self.answer, services=("sync", "events"))
+
+    async def records(self) -> list[dict[str, Any]]:
+        rows = await self.db.fetch("SELECT * FROM automation.remedies ORDER BY id")
+        return [dict(row) for row in rows]
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        with anyio.fail_after(20):
+            while not is_so():
+                await self.monitor.look()
+                await anyio.sleep(0.01)
+
+    async def until_recorded(self, result: str) -> dict[str, Any]:
+        with anyio.fail_after(20):
+            while not (found := await self.records()) or found[-1]["result"] != result:
+                await self.monitor.look()
+                await anyio.sleep(0.02)
+            return found[-1]
+
+    @property
+    def open(self) -> dict[str, str]:
+        return {alert.key: alert.text for alert in self.alerts.open}
+
+
+@asynccontextmanager
+async def ward(db: Database, *, mode: Mode = Mode.ON, lease: Lease | None = None) -> AsyncIterator[Ward]:
+    clock = Clock()
+    alerts = Alerts(clock)
+
+    def source(name: str) -> Callable[[], Any]:
+        async def read() -> Reading:
+            value = found.values[name]
+            return {"": Measurement(value=value, text=f"{name} at {value:g}")}
+
+        return read
+
+    monitor = Monitor(
+        CHECKS,
+        reader=Reader({name: source(name) for name in CHECKS}),
+        thresholds=Thresholds(sync_stalled_after=timedelta(1), workflow_stalled_after=timedelta(1)),
+        interval=timedelta(hours=1),
+        clock=clock,
+    )
+    found = Ward(monitor, alerts, db)
+    healer = Healer(
+        "healer",
+        monitor,
+        scope=Scope.DATABASE,
+        checks=CHECKS,
+        alerts=alerts,
+        ledger=Ledger(lambda: db, clock=clock, holder="test", lease=lease),
+        deeds={"resync": found.resync, "restart_services": found.restart},
+        ask=found.ask,
+        mode=lambda: mode,
+        clock=clock,
+    )
+    async with anyio.create_task_group() as group:
+        await group.start(lambda *, task_status: healer.run(task_status=task_status))
+        yield found
+        group.cancel_scope.cancel()
+
+
+async def test_stalled_sync_is_healed_measured_again_and_recorded_without_a_person(db: Database) -> None:
+    async with ward(db) as patient:
+        patient.values["sync"] = 45
+        row = await patient.until_recorded("helped")
+        assert patient.open == {}
+    assert patient.done == ["sync"]
+    assert (row["remedy"], row["check_name"], row["detail"], row["decided_by"]) == (
+        "resync",
+        "sync",
+        "synced",
+        "rule",
+    )
+    assert row["ended_at"] is not None
+
+
+async def test_warning_is_left_to_itself(db: Database) -> None:
+    async with ward(db) as patient:
+        patient.values["sync"] = 20
+        for _ in range(3):
+            await patient.monitor.look()
+            await anyio.wait_all_tasks_blocked()
+        assert patient.monitor.verdicts["sync"].level is Level.WARN
+        assert (patient.open, patient.done) == ({}, [])
+
+
+async def test_remedy_that_fails_becomes_an_alert(db: Database) -> None:
+    async with ward(db) as patient:
+        patient.trouble = "ServiceTitan refuses the credentials"
+        patient.values["sync"] = 45
+        await patient.until(lambda: bool(patient.open))
+        assert "resync did not help: ServiceTitan refuses" in patient.open["health.sync"]
+        assert "The mirror is old." in patient.open["health.sync"]
+        for _ in range(5):
+            await patient.monitor.look()
+        (row,) = await patient.records()
+        assert row["result"] == "failed"
+        patient.values["sync"] = 0
+        await patient.until(lambda: not patient.open)
+
+
+async def test_remedy_that_does_not_help_in_time_is_escalated(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dataclasses import replace
+
+    from pcd.health import healer
+    from pcd.health.remedy import REMEDIES
+
+    quick = replace(REMEDIES["resync"], within=timedelta(seconds=0.3))
+    monkeypatch.setattr(healer, "REMEDIES", {**REMEDIES, "resync": quick})
+    async with ward(db) as patient:
+        patient.helps = False
+        patient.values["sync"] = 45
+        await patient.until(lambda: bool(patient.open))
+        (row,) = await patient.records()
+    assert row["result"] == "did_not_help"
+    assert "not better within" in patient.open["health.sync"]
+
+
+async def test_dry_run_records_what_would_be_done_and_does_nothing(db: Database) -> None:
+    async with ward(db, mode=Mode.DRY_RUN) as patient:
+        patient.values["sync"] = 45
+        await patient.until(lambda: bool(patient.open))
+        (row,) = await patient.records()
+    assert (row["result"], patient.done) == ("dry_run", [])
+    assert "health.remedies is dry_run" in patient.open["health.sync"]
+
+
+async def test_switched_off_asks_a_person(db: Database) -> None:
+    async with ward(db, mode=Mode.OFF) as patient:
+        patient.values["sync"] = 45
+        await patient.until(lambda: bool(patient.open))
+        assert await patient.records() == []
+    assert "switched off" in patient.open["health.sync"]
+
+
+async def test_what_needs_a_person_is_never_tried(db: Database) -> None:
+    async with ward(db) as patient:
+        patient.values["disk"] = 99
+        await patient.until(lambda: bool(patient.open))
+        assert (patient.done, patient.asked) == ([], [])
+    assert patient.open["health.disk"] == "Free some space."
+
+
+async def test_confident_and_allowed_diagnosis_is_carried_out_once(db: Database) -> None:
+    async with ward(db) as patient:
+        patient.answer = {
+            "diagnosis": "It hangs.",
+            "remedy": "trigger_sync",
+            "subject": "",
+            "confidence": 0.97,
+        }
+        patient.values["odd"] = 5
+        row = await patient.until_recorded("helped")
+        assert row["decided_by"] == "diagnosis"
+        await patient.until(lambda: not patient.open)
+    assert (patient.asked, patient.done) == (["odd"], ["resync"])
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(
+            {"diagnosis": "Drop it.", "remedy": "drop_database", "subject": "", "confidence": 1.0},
+            id="action that does not exist",
+        ),
+        pytest.param(
+            {"diagnosis": "Perhaps.", "remedy": "resync", "subject": "", "confidence": 0.5}, id="not sure"
+        ),
+        pytest.param(None, id="nobody can say"),
+    ],
+)
+async def test_doubtful_diagnosis_only_reaches_a_person(db: Database, answer: dict[str, Any] | None) -> None:
+    async with ward(db) as patient:
+        patient.answer = answer
+        patient.values["odd"] = 5
+        await patient.until(lambda: bool(patient.open))
+        for _ in range(5):
+            await patient.monitor.look()
+        assert await patient.records() == []
+    assert (patient.done, patient.asked) == ([], ["odd"])
+    assert ("Perhaps." in patient.open["health.odd"]) is (answer is not None and answer["confidence"] == 0.5)
+
+
+async def test_healer_that_lost_its_lease_does_nothing(db: Database) -> None:
+    leaser = Leaser(db, holder="first", ttl=timedelta(seconds=30), clock=Clock())
+    lease = await leaser.take("healer")
+    await db.execute("UPDATE pcd.leases SET term = nextval('pcd.lease_terms') WHERE name = 'healer'")
+    with pytest.RaisesGroup(LeaseLost, flatten_subgroups=True, allow_unwrapped=True):
+        async with ward(db, lease=lease) as patient:  # type: ignore[arg-type]  # taken: nobody else held it
+            patient.values["sync"] = 45
+            await patient.until(lambda: False)
+    assert patient.done == []
+    assert await patient.records() == []
