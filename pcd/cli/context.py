@@ -1,0 +1,90 @@
+"""What every command shares: finding the configuration, and ending with one clear line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from pcd.config import Config, load
+from pcd.errors import ConfigError, ControlError, DaemonUnreachable, DefinitionError, PcdError
+
+DONE, FAILED, MISCONFIGURED, UNREACHABLE = range(4)
+_PLACES = (Path("config.toml"), Path("/etc/pcd/config.toml"))
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="PATH",
+        help="The configuration file. [default: $PCD_CONFIG, ./config.toml, /etc/pcd/config.toml]",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def config_path(config: Path | None) -> Path | None:
+    """Return the file to read: *config*, else ``$PCD_CONFIG``, else the first that exists, else None."""
+    if config is not None:
+        return config
+    if named := os.environ.get("PCD_CONFIG"):
+        return Path(named)
+    return next((place for place in _PLACES if place.exists()), None)
+
+
+def load_config(config: Path | None) -> Config:
+    """Return the configuration of this process; raises ConfigError."""
+    return load(config_path(config), os.environ)
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code that *error* stands for."""
+    match error:
+        case ConfigError() | DefinitionError():
+            return MISCONFIGURED
+        case DaemonUnreachable():
+            return UNREACHABLE
+        case ControlError(code="unknown_name" | "unknown_resource" | "unknown_service" | "bad_params"):
+            return MISCONFIGURED
+        case _:
+            return FAILED
+
+
+def exit_with(error: BaseException) -> NoReturn:
+    """End the process with one message on stderr and the exit code of *error*, without a traceback."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    sys.stderr.write(f"pcd: {error}\n")
+    raise SystemExit(exit_code(error))
+
+
+@contextlib.contextmanager
+def reporting() -> Iterator[None]:
+    """End the process by `exit_with` when the body raises an error of ours, alone or in a group.
+
+    BrokenPipeError is raised alone: whoever read our output has seen enough (``pcd gaps | head``).
+    """
+    try:
+        yield
+    except PcdError as error:
+        exit_with(error)
+    except BaseExceptionGroup as group:
+        broken, _ = group.split(BrokenPipeError)
+        if broken is not None:
+            raise _first(broken) from None
+        ours, others = group.split(PcdError)
+        if ours is None or others is not None:
+            raise
+        exit_with(_first(ours))
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
