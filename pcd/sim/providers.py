@@ -18,6 +18,7 @@ import orjson
 from aiohttp import web
 
 from pcd.sim.assistant import Assistant
+from pcd.sim.body import json_answer
 from pcd.sim.clock import SimClock
 from pcd.sim.front import SWITCHES, Front, hosted
 from pcd.sim.problem import Problem
@@ -149,7 +150,7 @@ class Providers:
     async def show_received(self, _: web.Request) -> web.Response:
         """Tell what arrived; credentials stand in headers, which are left out."""
         received = self.received
-        return _json(
+        return json_answer(
             {
                 "texts": [asdict(one) for one in received.texts],
                 "emails": [dict(one.raw) for one in received.emails],
@@ -165,7 +166,7 @@ class Providers:
             self.troubles.switch(changed(self.troubles.rates, orjson.loads(await request.read())))
         except (ValueError, TypeError) as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        return _json(asdict(self.troubles.rates))
+        return json_answer(asdict(self.troubles.rates))
 
     async def take_text(self, request: web.Request) -> web.Response:
         """Answer Twilio's ``POST Messages.json``."""
@@ -188,14 +189,14 @@ class Providers:
             raise twilio_error(400, 21610, "Attempt to send to unsubscribed recipient")
         text = Text(sid=f"SM{secrets.token_hex(16)}", to=to, sender=sender, body=body)
         self.received.texts.append(text)
-        return _json(self._twilio(text), status=201)
+        return json_answer(self._twilio(text), status=201)
 
     async def list_texts(self, request: web.Request) -> web.Response:
         """Answer Twilio's ``GET Messages.json``, the newest first; of one *To* when asked."""
         self._check_twilio(request)
         to = request.query.get("To", "")
         found = [self._twilio(one) for one in reversed(self.received.texts) if to in ("", one.to)]
-        return _json({"messages": found[: int(request.query.get("PageSize", "50"))], "page": 0})
+        return json_answer({"messages": found[: int(request.query.get("PageSize", "50"))], "page": 0})
 
     async def show_text(self, request: web.Request) -> web.Response:
         """Answer Twilio's ``GET Messages/{sid}.json``."""
@@ -203,7 +204,7 @@ class Providers:
         sid = request.match_info["sid"]
         for one in self.received.texts:
             if one.sid == sid:
-                return _json(self._twilio(one) | {"status": "delivered"})
+                return json_answer(self._twilio(one) | {"status": "delivered"})
         raise twilio_error(404, 20404, f"The requested resource {request.path} was not found")
 
     async def take_email(self, request: web.Request) -> web.Response:
@@ -233,7 +234,7 @@ class Providers:
             message = f'The requested webhook "POST {name}" is not registered.'
             raise Problem(404, orjson.dumps({"code": 404, "message": message}))
         self.received.hooks.append(await _posting(request))
-        return _json({"message": "Workflow was started"})
+        return json_answer({"message": "Workflow was started"})
 
     async def take_posting(self, request: web.Request) -> web.Response:
         """Take anything, from whoever shows the token if there is one."""
@@ -241,7 +242,7 @@ class Providers:
         if token and request.headers.get("Authorization") != f"Bearer {token}":
             raise Problem(401, b'{"error":"unauthorized"}')
         self.received.hooks.append(await _posting(request))
-        return _json({"ok": True})
+        return json_answer({"ok": True})
 
     async def take_slack(self, request: web.Request) -> web.Response:
         """Answer a Slack incoming webhook, in plain words as Slack does."""
@@ -361,7 +362,3 @@ async def _posting(request: web.Request) -> Posting:
     except orjson.JSONDecodeError:
         body = raw.decode(errors="replace")
     return Posting(name=request.match_info["name"], headers=dict(request.headers), body=body)
-
-
-def _json(value: object, *, status: int = 200) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")

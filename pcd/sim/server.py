@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
-import orjson
 from aiohttp import web
 
 from pcd.sim import exporting, listing, problem, switches
+from pcd.sim.body import json_answer
 from pcd.sim.drift import drifted
 from pcd.sim.faults import Dice, Faults
 from pcd.sim.front import hosted
@@ -106,7 +106,7 @@ class Simulator:
             "token_type": "Bearer",
             "scope": " ".join(sorted(self.scopes - self.gate.revoked)),
         }
-        return web.Response(body=orjson.dumps(body), content_type="application/json")
+        return json_answer(body)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Answer a request for records."""

@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, fields, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
 from aiohttp import web
 
 from pcd.sim import dialect
+from pcd.sim.body import json_answer, json_object
 from pcd.sim.faults import PRESETS, Faults
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Switches:
     async def state(self, _: web.Request) -> web.Response:
         """Tell how it is and what has happened."""
         simulator = self._simulator
-        return _json(
+        return json_answer(
             {
                 "now": dialect.instant(simulator.clock.now()),
                 "speed": simulator.clock.speed,
@@ -70,7 +70,7 @@ class Switches:
     async def mutate(self, request: web.Request) -> web.Response:
         """Change one record and return it, or null when it is gone."""
         _, shelf = self._shelf(request)
-        match await _body(request):
+        match await json_object(request):
             case {"put": {"id": int(record_id)} as record}:
                 shelf.put(record)
             case {"put": dict(record)}:
@@ -89,7 +89,7 @@ class Switches:
 
     async def set_faults(self, request: web.Request) -> web.Response:
         """Switch to other faults: those of a preset, or the present ones with some rates changed."""
-        wanted = await _body(request)
+        wanted = await json_object(request)
         faults = self._simulator.dice.faults
         if "preset" in wanted:
             name = wanted.pop("preset")
@@ -100,25 +100,25 @@ class Switches:
         if unknown:
             raise web.HTTPBadRequest(text=f"no such fault: {', '.join(sorted(unknown))}")
         self._simulator.dice.switch(replace(faults, **wanted))
-        return _json(asdict(self._simulator.dice.faults))
+        return json_answer(asdict(self._simulator.dice.faults))
 
     async def set_clock(self, request: web.Request) -> web.Response:
         """Change the tenant's time."""
         clock = self._simulator.clock
-        match await _body(request):
+        match await json_object(request):
             case {"speed": float() | int() as speed}:
                 clock.speed = speed
             case {"advance_seconds": float() | int() as seconds}:
                 clock.advance(timedelta(seconds=seconds))
             case _:
                 raise web.HTTPBadRequest(text="expected speed or advance_seconds")
-        return _json({"now": dialect.instant(clock.now()), "speed": clock.speed})
+        return json_answer({"now": dialect.instant(clock.now()), "speed": clock.speed})
 
     async def set_scopes(self, request: web.Request) -> web.Response:
         """Revoke scopes; an empty list gives them all back."""
-        revoked = (await _body(request)).get("revoked", [])
+        revoked = (await json_object(request)).get("revoked", [])
         self._simulator.gate.revoked = frozenset(map(str, revoked))
-        return _json({"revoked": sorted(self._simulator.gate.revoked)})
+        return json_answer({"revoked": sorted(self._simulator.gate.revoked)})
 
     async def revoke_tokens(self, _: web.Request) -> web.Response:
         """Refuse every access token given out so far."""
@@ -148,17 +148,3 @@ def add_routes(app: web.Application, *, simulator: Simulator) -> None:
     app.router.add_put("/_sim/scopes", switches.set_scopes)
     app.router.add_delete("/_sim/tokens", switches.revoke_tokens)
     app.router.add_delete("/_sim/continuations", switches.revoke_continuations)
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        body = orjson.loads(await request.read())
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="expected a JSON object")
-    return body
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=orjson.dumps(value), content_type="application/json")

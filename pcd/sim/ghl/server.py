@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
+from pcd.sim.body import json_answer
 from pcd.sim.front import Front, answered
 from pcd.sim.ghl import refusals, switches
 from pcd.sim.ghl.account import Account
@@ -116,15 +117,13 @@ class Simulator:
         if broken:
             raise refusals.unprocessable(broken, trace=self.store.ids.trace())
         reply = endpoint.answer(Ask(parts=parts, query=query, body=body))
-        return web.Response(
-            status=reply.status, body=orjson.dumps(reply.body), content_type="application/json"
-        )
+        return json_answer(reply.body, status=reply.status)
 
     async def _answer_token(self, request: web.Request) -> web.Response:
         if request.content_type != _FORM:
             raise refusals.unprocessable(["grant_type should not be empty"], trace=self.store.ids.trace())
         form = {name: str(value) for name, value in (await request.post()).items()}
-        return web.Response(body=orjson.dumps(self.grants.grant(form)), content_type="application/json")
+        return json_answer(self.grants.grant(form))
 
     async def _answer_nowhere(self, request: web.Request) -> web.Response:
         raise refusals.no_route(request.method, request.path)

@@ -21,12 +21,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import aiohttp
-import orjson
 from aiohttp import web
 
+from pcd.sim.body import json_answer, json_object
 from pcd.sim.trouble import Trouble, changed
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Switches:
         """Tell how it is and what has happened."""
         simulator = self._simulator
         simulator.person.catch_up()
-        return _json(
+        return json_answer(
             {
                 "now": simulator.clock.now(),
                 "records": {name: len(getattr(simulator.store, name)) for name in _SHELVES},
@@ -65,7 +65,7 @@ class Switches:
     async def calls(self, request: web.Request) -> web.Response:
         """Tell what was asked, the oldest first."""
         calls = self._simulator.calls
-        return _json([asdict(call) for call in (calls.writes if "writes" in request.query else calls)])
+        return json_answer([asdict(call) for call in (calls.writes if "writes" in request.query else calls)])
 
     async def forget_calls(self, _: web.Request) -> web.Response:
         """Forget what was asked."""
@@ -77,20 +77,20 @@ class Switches:
         name = request.match_info["name"]
         if name not in _SHELVES:
             raise web.HTTPNotFound(text=f"no records called {name!r}; there are {', '.join(_SHELVES)}")
-        return _json([asdict(one) for one in getattr(self._simulator.store, name).values()])
+        return json_answer([asdict(one) for one in getattr(self._simulator.store, name).values()])
 
     async def set_faults(self, request: web.Request) -> web.Response:
         """Switch to other faults: those of a preset, or the present ones with some rates changed."""
         troubles = self._simulator.troubles
         try:
-            troubles.switch(changed(troubles.rates, await _body(request)))
+            troubles.switch(changed(troubles.rates, await json_object(request)))
         except (ValueError, TypeError) as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        return _json(asdict(troubles.rates))
+        return json_answer(asdict(troubles.rates))
 
     async def plan(self, request: web.Request) -> web.Response:
         """Plan what befalls the next request that fits."""
-        wanted = await _body(request)
+        wanted = await json_object(request)
         try:
             self._simulator.troubles.plan(Trouble(str(wanted.pop("trouble", ""))), **wanted)
         except (ValueError, TypeError) as error:
@@ -105,7 +105,7 @@ class Switches:
     async def set_lag(self, request: web.Request) -> web.Response:
         """Freeze, thaw or change how far searches are behind."""
         lag = self._simulator.store.lag
-        match await _body(request):
+        match await json_object(request):
             case {"frozen": True}:
                 lag.freeze()
             case {"frozen": False}:
@@ -114,27 +114,27 @@ class Switches:
                 lag.seconds = float(seconds)
             case _:
                 raise web.HTTPBadRequest(text="expected frozen or seconds")
-        return _json({"frozen": lag.is_frozen, "seconds": lag.seconds})
+        return json_answer({"frozen": lag.is_frozen, "seconds": lag.seconds})
 
     async def set_limits(self, request: web.Request) -> web.Response:
         """Change how many calls pass, or how many were counted today."""
         gate, names = self._simulator.gate, {"window_calls": "limit", "daily_calls": "daily_limit"}
         names["used_today"] = "used_today"
-        for name, value in (await _body(request)).items():
+        for name, value in (await json_object(request)).items():
             if name not in names or not isinstance(value, int):
                 raise web.HTTPBadRequest(text=f"expected numbers for {', '.join(names)}")
             setattr(gate, names[name], value)
-        return _json({name: getattr(gate, attribute) for name, attribute in names.items()})
+        return json_answer({name: getattr(gate, attribute) for name, attribute in names.items()})
 
     async def set_scopes(self, request: web.Request) -> web.Response:
         """Revoke scopes; an empty list gives them all back."""
-        revoked = (await _body(request)).get("revoked", [])
+        revoked = (await json_object(request)).get("revoked", [])
         self._simulator.gate.revoked = frozenset(map(str, revoked))
-        return _json({"revoked": sorted(self._simulator.gate.revoked)})
+        return json_answer({"revoked": sorted(self._simulator.gate.revoked)})
 
     async def set_token(self, request: web.Request) -> web.Response:
         """Let another private integration token hold, beside the old ones or alone."""
-        match await _body(request):
+        match await json_object(request):
             case {"token": str(token), **rest}:
                 kept = self._simulator.gate.tokens if rest.get("keep_old") else set()
                 self._simulator.gate.tokens = kept | {token}
@@ -149,11 +149,11 @@ class Switches:
 
     async def webhooks(self, _: web.Request) -> web.Response:
         """Tell which webhooks wait to be delivered."""
-        return _json(list(self._simulator.store.courier.pending))
+        return json_answer(list(self._simulator.store.courier.pending))
 
     async def deliver(self, request: web.Request) -> web.Response:
         """Deliver the webhooks, and tell how they were answered."""
-        match await _body(request):
+        match await json_object(request):
             case {"url": str(url), **rest}:
                 secret = str(rest.get("secret", ""))
             case _:
@@ -162,16 +162,16 @@ class Switches:
             statuses = await self._simulator.store.courier.deliver(url, secret=secret)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise web.HTTPBadGateway(text=f"{url} does not answer ({type(error).__name__})") from error
-        return _json({"statuses": statuses})
+        return json_answer({"statuses": statuses})
 
     async def receive(self, request: web.Request) -> web.Response:
         """Let a contact write to us."""
-        match await _body(request):
+        match await json_object(request):
             case {"contact": str(contact), "text": str(text), **rest} if (
                 contact in self._simulator.store.contacts
             ):
                 kind = str(rest.get("kind", "SMS"))
-                return _json(asdict(self._simulator.conversations.receive(contact, text, kind=kind)))
+                return json_answer(asdict(self._simulator.conversations.receive(contact, text, kind=kind)))
             case _:
                 raise web.HTTPBadRequest(text="expected contact (a known one) and text")
 
@@ -179,7 +179,7 @@ class Switches:
         """Let the person do something, or work at another rate."""
         person = self._simulator.person
         try:
-            match await _body(request):
+            match await json_object(request):
                 case {"rate": float() | int() as rate}:
                     person.rate = float(rate)
                 case {"do": "act"}:
@@ -198,7 +198,7 @@ class Switches:
                     raise web.HTTPBadRequest(text="expected rate, or do and what it takes")
         except (KeyError, TypeError) as error:
             raise web.HTTPBadRequest(text=f"there is none such: {error}") from error
-        return _json({"rate": person.rate, "deeds": person.deeds[-1:]})
+        return json_answer({"rate": person.rate, "deeds": person.deeds[-1:]})
 
 
 def add_routes(app: web.Application, *, simulator: Simulator) -> None:
@@ -220,17 +220,3 @@ def add_routes(app: web.Application, *, simulator: Simulator) -> None:
     app.router.add_post("/_sim/inbound", switches.receive)
     app.router.add_post("/_sim/person", switches.act)
     app.router.add_get("/_sim/{name}", switches.records)
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    try:
-        body = orjson.loads(await request.read())
-    except orjson.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="expected a JSON object")
-    return body
-
-
-def _json(value: object) -> web.Response:
-    return web.Response(body=orjson.dumps(value), content_type="application/json")
