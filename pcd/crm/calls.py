@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +40,10 @@ class CallKind(StrEnum):
     def entity(self) -> Entity:
         """What the call is about."""
         return Entity.OPPORTUNITY if self.value.endswith("_opportunity") else Entity.CONTACT
+
+
+UNSURE: Final = object()
+"""The value of a field that a call without an answer may have written: like no other, so it is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,6 +158,15 @@ def money(value: Decimal) -> str:
     return f"{value:.2f}"
 
 
+def is_same(one: object, other: object) -> bool:
+    """Whether two values mean the same; what is not there is empty, a choice has no order."""
+    if _is_empty(one) or _is_empty(other):
+        return _is_empty(one) and _is_empty(other)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return set(one) == set(other)
+    return one == other
+
+
 def _custom_shown(fields: Mapping[str, str | tuple[str, ...]]) -> dict[str, Any]:
     return {f"{_CUSTOM}{id_}": v if isinstance(v, str) else list(v) for id_, v in fields.items()}
 
@@ -236,7 +245,7 @@ def _held(one: DesiredOpportunity, wanted: Fields) -> tuple[str, ...]:
 
 def _update(about: _About, wanted: Fields, applied: Fields, shown: Fields | None) -> Plan:
     """Write what changed in *wanted* since it was *applied*; list what somebody changed there."""
-    changed = {name for name, value in wanted.items() if not _is_same(applied.get(name), value)}
+    changed = {name for name, value in wanted.items() if not is_same(applied.get(name), value)}
     if changed.intersection(_MOVE):
         changed.update(_MOVE)
     kept = tuple(
@@ -260,14 +269,14 @@ def _adopt_opportunity(about: _About, wanted: Fields, shown: Fields | None, sett
     kept = tuple(
         about.kept(name, ours=wanted[name], theirs=shown.get(name))
         for name in left.intersection(wanted)
-        if not _is_same(shown.get(name), wanted[name])
+        if not is_same(shown.get(name), wanted[name])
     )
     return _adopt(about, wanted, shown, {name: v for name, v in wanted.items() if name not in left}, kept)
 
 
 def _adopt(about: _About, wanted: Fields, shown: Fields, fill: Fields, kept: tuple[Kept, ...]) -> Plan:
     """Write those of *fill* that are not so already, and note all that is *wanted* as applied."""
-    fields = {name: v for name, v in fill.items() if not _is_empty(v) and not _is_same(shown.get(name), v)}
+    fields = {name: v for name, v in fill.items() if not _is_empty(v) and not is_same(shown.get(name), v)}
     if fields.keys() & set(_MOVE):
         fields |= {name: wanted[name] for name in _MOVE}
     noted = {name: value for name, value in wanted.items() if name not in fields}
@@ -285,7 +294,7 @@ def _reset(
     fields = {
         name: value
         for name, value in wanted.items()
-        if name in always or not (_is_same(old.fields.get(name), value) and _is_same(shown.get(name), value))
+        if name in always or not (is_same(old.fields.get(name), value) and is_same(shown.get(name), value))
     }
     why = f"reset: cycle {one.cycle} begins in the opportunity of cycle {former}, a contact may have one only"
     kind = CallKind.RESET_OPPORTUNITY
@@ -314,13 +323,4 @@ def _reads_same(one: object, other: object) -> bool:
     """Whether two values are the same to a reader: their lists show some names in lower case."""
     if isinstance(one, str) and isinstance(other, str):
         return one.casefold() == other.casefold()
-    return _is_same(one, other)
-
-
-def _is_same(one: object, other: object) -> bool:
-    """Whether two values mean the same; what is not there is empty, a choice has no order."""
-    if _is_empty(one) or _is_empty(other):
-        return _is_empty(one) and _is_empty(other)
-    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return set(one) == set(other)
-    return one == other
+    return is_same(one, other)

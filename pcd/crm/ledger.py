@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from pcd.crm.calls import Applied, AppliedOpportunity, Current
+from pcd.crm.calls import UNSURE, Applied, AppliedOpportunity, CallKind, Current
 from pcd.crm.desired import CycleState, Outcome, Stage
 from pcd.crm.diff import contact_shown, opportunity_shown
 from pcd.db import queries
 from pcd.ghl import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from pcd.crm.calls import Plan
     from pcd.crm.desired import Desired, Fields
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pcd.db.pool import Connection, Database, Record
 
 _SQL = queries.load("pcd.crm")
+_UPDATES = frozenset({CallKind.UPDATE_CONTACT, CallKind.UPDATE_OPPORTUNITY, CallKind.RESET_OPPORTUNITY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,12 @@ class Unsent:
     target_id: str | None
     fields: Fields
     state: str
+    is_doubtful: bool = False
+
+    @property
+    def is_update(self) -> bool:
+        """Whether it changes what is there already."""
+        return CallKind(self.kind) in _UPDATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,15 +115,8 @@ async def unlink_opportunity(connection: Connection, customer_id: int, opportuni
 
 
 def _account(row: Record) -> Account:
-    cycles = orjson.loads(row["cycles"] or "[]")
-    opportunities = {
-        each["cycle"]: AppliedOpportunity(id=each["id"], fields=each["applied"] or {}) for each in cycles
-    }
-    applied = Applied(
-        contact_id=row["contact_id"],
-        contact=orjson.loads(row["applied"] or "{}"),
-        opportunities=opportunities,
-    )
+    unsent = tuple(Unsent(**each) for each in orjson.loads(row["unsent"] or "[]"))
+    applied = _without_doubtful(_applied(row), unsent)
     shown = None if row["contact"] is None else contact_shown(decode.contact(row["contact"].encode()))
     deals = [decode.opportunity(orjson.dumps(each)) for each in orjson.loads(row["opportunities"] or "[]")]
     return Account(
@@ -126,9 +126,39 @@ def _account(row: Record) -> Account:
         applied=applied,
         current=Current(contact=shown, opportunities={each.id: opportunity_shown(each) for each in deals}),
         history=tuple(_cycle(each) for each in orjson.loads(row["history"])),
-        unsent=tuple(Unsent(**each) for each in orjson.loads(row["unsent"] or "[]")),
+        unsent=unsent,
         is_sending=row["is_sending"],
     )
+
+
+def _applied(row: Record) -> Applied:
+    cycles = orjson.loads(row["cycles"] or "[]")
+    return Applied(
+        contact_id=row["contact_id"],
+        contact=orjson.loads(row["applied"] or "{}"),
+        opportunities={
+            each["cycle"]: AppliedOpportunity(id=each["id"], fields=each["applied"] or {}) for each in cycles
+        },
+    )
+
+
+def _without_doubtful(applied: Applied, unsent: Iterable[Unsent]) -> Applied:
+    """Return what is applied, `UNSURE` where a call without an answer may have written over it."""
+    for call in unsent:
+        if not call.is_doubtful or not call.is_update:
+            continue
+        lost = dict.fromkeys(call.fields, UNSURE)
+        if call.cycle is None:
+            applied = replace(applied, contact={**applied.contact, **lost})
+            continue
+        opportunities = {
+            cycle: replace(mine, fields={**mine.fields, **lost})
+            if cycle in {call.cycle, call.reuses}
+            else mine
+            for cycle, mine in applied.opportunities.items()
+        }
+        applied = replace(applied, opportunities=opportunities)
+    return applied
 
 
 def _cycle(stored: Mapping[str, Any]) -> CycleState:

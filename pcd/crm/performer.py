@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 import orjson
 
-from pcd.crm import ledger, linker, outbox
+from pcd.crm import doubt, ledger, linker, outbox
 from pcd.crm.calls import CallKind
 from pcd.crm.conceder import update_without
 from pcd.crm.copy import contact_row, customer_id_in, opportunity_row
@@ -185,6 +186,9 @@ class Performer:
         async with self._storing() as connection:
             await self._copy(connection, contacts=met, opportunities=deals)
             if await ledger.link(connection, _customer(call), contact_id, by=by):
+                shown = next(contact_shown(contact) for contact in met if contact.id == contact_id)
+                if ours := doubt.maker(await doubt.tries(connection, call), shown):
+                    await ledger.apply_contact(connection, _customer(call), ours)
                 await connection.execute(_SQL["unpark"], [_customer(call)])
                 await outbox.drop(connection, call, reason=f"adopted contact {contact_id}, found by {by}")
                 await ledger.mark(connection, call)
@@ -223,7 +227,7 @@ class Performer:
                 await self._lose_contact(call, contact_id)
                 return
             there = await self._client.get_contact(contact_id) if _may_be_done(error) else None
-            if there is None or not _is_written(call, there):
+            if there is None or not doubt.shows(contact_shown(there), call.fields):
                 raise
             shown = there
         async with self._storing() as connection:
@@ -247,33 +251,39 @@ class Performer:
         if not contact_id:
             await self._replan(call, "the customer is not linked any more")
             return
-        made = await self._find_made(call, contact_id) if call.is_doubtful else None
-        if made is None:
-            fields = {**body(call.fields), "contactId": contact_id}
-            try:
-                made = await self._client.create_opportunity(fields, low_priority=call.is_low_priority)
-            except Duplicate as error:
-                await self._adopt_opportunity(call, error)
-                return
-            except Rejected as error:
-                if not _may_be_done(error):
-                    raise
-                raise NoAnswer(str(error), service=error.service) from error
+        if call.is_doubtful and await self._was_opened(call, contact_id):
+            return
+        fields = {**body(call.fields), "contactId": contact_id}
+        try:
+            made = await self._client.create_opportunity(fields, low_priority=call.is_low_priority)
+        except Duplicate as error:
+            await self._adopt_opportunity(call, error)
+            return
+        except Rejected as error:
+            if not _may_be_done(error):
+                raise
+            raise NoAnswer(str(error), service=error.service) from error
         async with self._storing() as connection:
             await outbox.answer(connection, call, target_id=made.id, after=_written(call, made))
             await self._copy(connection, opportunities=[made])
             await self._apply_opportunity(connection, call, made.id)
 
-    async def _find_made(self, call: Owed, contact_id: str) -> Opportunity | None:
-        """Return the opportunity that an earlier try of *call* has made, None when none was."""
+    async def _was_opened(self, call: Owed, contact_id: str) -> bool:
+        """Whether an earlier try has made the opportunity; it is taken then, as that try wrote it."""
         deals = await self._client.opportunities_of(contact_id, low_priority=call.is_low_priority)
         async with self._storing() as connection:
             await self._copy(connection, opportunities=deals)
             known = {row["ghl_id"] for row in await connection.fetch(_SQL["known_deals"], contact_id)}
-        wanted = (call.fields.get("pipelineId"), call.fields.get("name"))
-        return next(
-            (deal for deal in deals if deal.id not in known and (deal.pipeline_id, deal.name) == wanted), None
-        )
+            made = doubt.opened(
+                [deal for deal in deals if deal.id not in known], await doubt.tries(connection, call)
+            )
+            if made is None:
+                return False
+            await outbox.answer(connection, call, target_id=made.id, after=(there := _written(call, made)))
+            await self._apply_opportunity(connection, replace(call, fields=there), made.id)
+            await ledger.mark(connection, call)
+        self._lanes.tell_dirty()
+        return True
 
     async def _adopt_opportunity(self, call: Owed, error: Duplicate) -> None:
         """Take the opportunity that GoHighLevel says is there already for the cycle."""
@@ -307,7 +317,7 @@ class Performer:
                 await self._lose_opportunity(call, target)
                 return
             there = await self._client.get_opportunity(target) if _may_be_done(error) else None
-            if there is None or not _is_written(call, there):
+            if there is None or not doubt.shows(opportunity_shown(there), call.fields):
                 raise
             shown = there
         async with self._storing() as connection:
@@ -379,17 +389,6 @@ def _may_be_done(error: Rejected) -> bool:
     Source: highlevel-api-docs, issue 64.
     """
     return error.status == _UNPROCESSABLE
-
-
-def _is_written(call: Owed, shown: Contact | Opportunity) -> bool:
-    """Whether a record shows what *call* was to write."""
-    return {name: _plain(value) for name, value in _written(call, shown).items()} == {
-        name: _plain(value) for name, value in call.fields.items()
-    }
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def _written(call: Owed, shown: Contact | Opportunity) -> Fields:

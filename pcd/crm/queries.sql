@@ -663,7 +663,7 @@ SELECT
         SELECT jsonb_agg(
             jsonb_build_object(
                 'id', x.id, 'kind', x.kind, 'cycle', x.cycle, 'reuses', x.reuses, 'target_id', x.target_id,
-                'fields', x.fields, 'state', x.state
+                'fields', x.fields, 'state', x.state, 'is_doubtful', x.is_doubtful
             ) ORDER BY x.id
         )
         FROM integrations.ghl_outbox AS x
@@ -950,6 +950,17 @@ SELECT o.ghl_id
 FROM integrations.ghl_opportunities AS o
 JOIN pcd.crm_cycles AS y ON y.opportunity_id = o.ghl_id
 WHERE o.ghl_contact_id = $1;
+
+-- name: creations_of
+-- What each creation of kind $2 and cycle $3 was to write for customer $1 that may have been carried out: those
+-- without an answer, and the one of id $4 that is under way.
+SELECT fields::text
+FROM integrations.ghl_outbox
+WHERE customer_id = $1
+  AND kind = $2
+  AND cycle IS NOT DISTINCT FROM $3
+  AND (is_doubtful OR id = $4)
+ORDER BY id DESC;
 
 -- name: contact_of
 -- The contact that a customer is.
