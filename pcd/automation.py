@@ -255,7 +255,7 @@ def keeper_of(
         store,
         starter,
         folder=config.workflows.definitions,
-        known=partial(known, store.db, CATALOGUE),
+        known=partial(known, store.db, CATALOGUE, config),
         on_change=on_change,
         on_load=on_load,
     )

@@ -177,7 +177,7 @@ async def _definitions(config: Config, db: Database) -> Loaded:
     from pcd.rehearsal.known import known
     from pcd.workflows.loader import load
 
-    return await load(db, folder=config.workflows.definitions, known=await known(db, CATALOGUE))
+    return await load(db, folder=config.workflows.definitions, known=await known(db, CATALOGUE, config))
 
 
 def _with_database(path: Path | None, work: Callable[[Config, Database], Awaitable[int]]) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pcd.db.pool import Database
     from pcd.workflows.conditions.condition import Value
     from pcd.workflows.loader import Loaded
+    from pcd.workflows.switches import Switch
     from pcd.workflows.workflow import Workflow
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A workflow's name; `pcd workflow list` has them.")]
@@ -57,9 +58,9 @@ def validate(
 
     async def work() -> int:
         async with _database(loaded) as db:
-            found = await (_of_files(paths, db) if paths else _load(loaded, db))
+            found = await (_of_files(loaded, paths, db) if paths else _load(loaded, db))
         if as_json:
-            print_json({"good": [_summary(one) for one in found.workflows], "bad": _failures(found)})
+            print_json({"good": _summaries(found), "bad": _failures(found)})
         else:
             _print_validated(found, loaded)
         return MISCONFIGURED if found.failures else 0
@@ -126,18 +127,25 @@ def try_out(
 
         clock = Clock()
         async with _database(loaded, needed=bool(event)) as db:
-            workflow = await _one(loaded, db, name, file)
+            workflow, switch = await _one(loaded, db, name, file)
             if event:
                 assert db is not None
                 trial = await Rehearser(loaded, db, clock=clock).rehearse(workflow, event, values)
             else:
                 trial = pretend(workflow, values, config=loaded, now=clock.now())
         if as_json:
-            print_json({"workflow": workflow.name, "refusal": trial.refusal, "timeline": trial.timeline})
+            print_json(
+                {
+                    "workflow": workflow.name,
+                    **_switched(workflow, switch),
+                    "refusal": trial.refusal,
+                    "timeline": trial.timeline,
+                }
+            )
         else:
             from pcd.cli import workflow_words as words
 
-            print(words.trial(workflow, trial, zone=loaded.daemon.timezone))
+            print(words.trial(workflow, switch, trial, zone=loaded.daemon.timezone))
         return 0 if trial.timeline is not None else 1
 
     run_async(work)
@@ -164,7 +172,7 @@ def backtest(
         clock = Clock()
         async with _database(loaded, needed=True) as db:
             assert db is not None
-            workflow = await _one(loaded, db, name, file)
+            workflow, _ = await _one(loaded, db, name, file)
             start = parse_since(since, now=clock.now(), zone=loaded.daemon.timezone)
             if start is None:
                 raise ConfigError('--since: say from when on, such as "30d" or 2026-05-01')
@@ -185,24 +193,28 @@ async def _load(config: Config, db: Database | None) -> Loaded:
     from pcd.rehearsal.known import known
     from pcd.workflows.loader import load
 
-    return await load(db, folder=config.workflows.definitions, known=await known(db, CATALOGUE))
+    return await load(db, folder=config.workflows.definitions, known=await known(db, CATALOGUE, config))
 
 
-async def _of_files(paths: list[Path], db: Database | None) -> Loaded:
+async def _of_files(config: Config, paths: list[Path], db: Database | None) -> Loaded:
     from pcd.actions import CATALOGUE
     from pcd.rehearsal.known import known
     from pcd.workflows.loader import load_files
 
-    return load_files(paths, known=await known(db, CATALOGUE))
+    found = load_files(paths, known=await known(db, CATALOGUE, config))
+    return found if db is None else await found.under(db)
 
 
-async def _one(config: Config, db: Database | None, name: str, file: Path | None) -> Workflow:
-    """Return the workflow that is meant; raises ControlError, or the DefinitionError of a bad one."""
+async def _one(config: Config, db: Database | None, name: str, file: Path | None) -> tuple[Workflow, Switch]:
+    """Return the workflow that is meant, and what was said of it by command.
+
+    Raises ControlError, or the DefinitionError of a bad one.
+    """
     if file is not None:
-        found = await _of_files([file], db)
+        found = await _of_files(config, [file], db)
         if found.failures:
             raise found.failures[0]
-        return found.workflows[0]
+        return found.workflows[0], found.switch(found.workflows[0].name)
     found = await _load(config, db)
     workflow = found.get(name)
     if workflow is None:
@@ -213,7 +225,7 @@ async def _one(config: Config, db: Database | None, name: str, file: Path | None
             raise bad
         hint = nearest(name, [one.name for one in found.workflows])
         raise ControlError(f"there is no workflow {name!r}; {hint}", code="unknown_name")
-    return workflow
+    return workflow, found.switch(name)
 
 
 @asynccontextmanager
@@ -246,15 +258,22 @@ def _given(pairs: list[str]) -> Mapping[str, Value]:
     return found
 
 
-def _summary(workflow: Workflow) -> dict[str, Any]:
-    return {
-        "name": workflow.name,
-        "version": workflow.version,
-        "source": workflow.source,
-        "event": workflow.trigger.event,
-        "steps": len(workflow.steps),
-        "enabled": workflow.is_enabled,
-    }
+def _summaries(found: Loaded) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.name,
+            "version": one.version,
+            "source": one.source,
+            "event": one.trigger.event,
+            "steps": len(one.steps),
+            **_switched(one, found.switch(one.name)),
+        }
+        for one in found.workflows
+    ]
+
+
+def _switched(workflow: Workflow, switch: Switch) -> dict[str, Any]:
+    return {"enabled": workflow.is_enabled, "enabled_by": switch.source, "paused": switch.is_paused}
 
 
 def _failures(found: Loaded) -> list[dict[str, Any]]:
@@ -262,11 +281,12 @@ def _failures(found: Loaded) -> list[dict[str, Any]]:
 
 
 def _print_validated(found: Loaded, config: Config) -> None:
+    from pcd.cli import workflow_words as words
     from pcd.rehearsal.known import unset
     from pcd.rehearsal.rehearser import business_of
 
     rows = [
-        (one.name, one.trigger.event, len(one.steps), "on" if one.is_enabled else "off", one.source)
+        (one.name, one.trigger.event, len(one.steps), words.switch(one, found.switch(one.name)), one.source)
         for one in found.workflows
     ]
     if rows:

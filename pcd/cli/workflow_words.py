@@ -11,12 +11,13 @@ from pcd.cli.show import table
 if TYPE_CHECKING:
     from pcd.rehearsal.rehearser import Backtest, Trial
     from pcd.workflows.simulate import Line, Timeline
+    from pcd.workflows.switches import Switch
     from pcd.workflows.workflow import Workflow
 
 _MOST_LINES = 200
 
 
-def trial(workflow: Workflow, found: Trial, *, zone: str) -> str:
+def trial(workflow: Workflow, said: Switch, found: Trial, *, zone: str) -> str:
     """Return what a workflow would do about one event, as a timeline in the business's time."""
     if found.timeline is None:
         return f"{workflow.name} does not start: {found.refusal}"
@@ -28,9 +29,14 @@ def trial(workflow: Workflow, found: Trial, *, zone: str) -> str:
     for line in timeline.lines:
         lines += _line(line, where)
     lines.append(_end(timeline, where))
-    if not workflow.is_enabled:
-        lines.append(f"It is switched off; `pcd workflow enable '{workflow.name}'` switches it on.")
+    lines += _standing(workflow, said)
     return "\n".join(lines)
+
+
+def switch(workflow: Workflow, said: Switch) -> str:
+    """Return in a few words whether *workflow* is on, and whether a command or its definition says so."""
+    word = "on" if workflow.is_enabled else "off"
+    return f"{word} by {said.source}{', paused' if said.is_paused else ''}"
 
 
 def backtest(found: Backtest, *, zone: str) -> str:
@@ -65,6 +71,20 @@ def backtest(found: Backtest, *, zone: str) -> str:
         if len(ordered) > _MOST_LINES:
             parts.append(f"... and {len(ordered) - _MOST_LINES} more; --json has them all.")
     return "\n".join(parts)
+
+
+def _standing(workflow: Workflow, said: Switch) -> list[str]:
+    name = workflow.name
+    by_definition = said.is_enabled is None
+    if workflow.is_enabled:
+        who = "by its definition" if by_definition else "by `pcd workflow enable`"
+        found = [f"It is switched on, {who}; `pcd workflow disable '{name}'` switches it off."]
+    else:
+        who = "by its definition" if by_definition else "by `pcd workflow disable`"
+        found = [f"It is switched off, {who}; `pcd workflow enable '{name}'` switches it on."]
+    if said.is_paused:
+        found.append(f"It is paused: what it starts waits until `pcd workflow resume '{name}'`.")
+    return found
 
 
 def _line(line: Line, zone: ZoneInfo) -> list[str]:

@@ -13,6 +13,7 @@ from pcd.workflows.validate import Template as Mentioned
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pcd.config import Config
     from pcd.db.pool import Database
     from pcd.messages.reader import Template
     from pcd.workflows.catalogue import Catalogue
@@ -25,13 +26,14 @@ async def templates(db: Database) -> dict[str, Template]:
     return {one.name: one for one in found if one is not None}
 
 
-async def known(db: Database | None, actions: Catalogue) -> Known:
+async def known(db: Database | None, actions: Catalogue, config: Config) -> Known:
     """Return what definitions may refer to; without a database nothing is known of templates."""
     rows: Mapping[str, Template] = {} if db is None else await templates(db)
     return Known(
         actions=actions,
         facts_in=lambda text: compose.parse(text).facts,
         templates=None if db is None else {name: mentioned(one) for name, one in rows.items()},
+        webhooks=frozenset(one.name for one in config.workflows.webhooks),
     )
 
 

@@ -118,7 +118,6 @@ async def tries(db: Database, id_: UUID) -> list[Tried]:
 
 async def standings(db: Database, loaded: Loaded) -> list[Standing]:
     """Return every workflow that is defined or has instances, by name."""
-    switches = {row["name"]: row for row in await db.fetch(_SQL["switches"])}
     counts: dict[str, dict[str, int]] = {}
     due: dict[str, datetime] = {}
     for row in await db.fetch(_SQL["counts"]):
@@ -131,8 +130,7 @@ async def standings(db: Database, loaded: Loaded) -> list[Standing]:
     return [
         replace(
             one,
-            is_enabled=_said(switches, name, "is_enabled", one.is_enabled),
-            is_paused=_said(switches, name, "is_paused", False),  # noqa: FBT003 - the value itself
+            is_paused=loaded.switch(name).is_paused,
             instances=counts.get(name, {}),
             next_due_at=due.get(name),
         )
@@ -172,11 +170,6 @@ def _gone(name: str) -> Standing:
         next_due_at=None,
         failure="its definition is gone or bad",
     )
-
-
-def _said(switches: dict[str, Any], name: str, key: str, otherwise: bool) -> bool:  # noqa: FBT001 - a value
-    row = switches.get(name)
-    return otherwise if row is None or row[key] is None else bool(row[key])
 
 
 def _json(text: str | None) -> Any:  # noqa: ANN401 - JSON

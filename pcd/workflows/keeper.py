@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import random
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, NoReturn
 
@@ -17,7 +16,7 @@ from pcd.workflows.loader import Loaded, load
 from pcd.workflows.store import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from anyio.abc import TaskStatus
@@ -77,10 +76,8 @@ class DefinitionKeeper:
     async def reload(self) -> Loaded:
         """Load the definitions now and return them; a bad one leaves the others as they are."""
         db = self._store.db
-        loaded = await load(db, folder=self._folder, known=await self._known())
-        switches = {row["name"]: row["is_enabled"] for row in await db.fetch(_SQL["switches"])}
-        self.loaded = replace(loaded, workflows=tuple(_switched(one, switches) for one in loaded.workflows))
-        self._tell(loaded)
+        self.loaded = await load(db, folder=self._folder, known=await self._known())
+        self._tell(self.loaded)
         await self._keep_versions(db)
         awaited = {row["awaited_event"] for row in await db.fetch(_SQL["awaited_types"])}
         self._starter.learn(self.loaded.workflows, awaited=awaited)
@@ -136,8 +133,3 @@ class DefinitionKeeper:
         for text in sorted(failures - self._told):
             _log.warning("workflows: a definition is not used: %s", text)
         self._told = failures
-
-
-def _switched(workflow: Workflow, switches: Mapping[str, bool | None]) -> Workflow:
-    said = switches.get(workflow.name)
-    return workflow if said is None else replace(workflow, is_enabled=said)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib.resources import files
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -13,11 +14,12 @@ import orjson
 from pcd.db import queries
 from pcd.errors import DefinitionError
 from pcd.workflows.decode import decode
+from pcd.workflows.switches import Switch, read_switches
 from pcd.workflows.translate import translate
 from pcd.workflows.validate import validate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pcd.db.pool import Database, Record
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _SQL = queries.load("pcd.workflows.definitions")
 _LARGEST = 1_000_000
+_NOTHING_SAID: Mapping[str, Switch] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +36,24 @@ class Loaded:
     """Every definition that is understood, by name, and what is wrong with the others.
 
     A file of the user's goes before a row of the same name, and a row before a built-in one: *hidden* are
-    those that another one took the place of.
+    those that another one took the place of. *switches* are what people said by command of which name; the
+    workflows are switched as they say.
     """
 
     workflows: tuple[Workflow, ...]
     failures: tuple[DefinitionError, ...]
     hidden: tuple[Workflow, ...] = ()
+    switches: Mapping[str, Switch] = field(default_factory=lambda: _NOTHING_SAID)
+
+    def switch(self, name: str) -> Switch:
+        """Return what people said by command of the workflow of that name."""
+        return self.switches.get(name, Switch())
+
+    async def under(self, db: Database) -> Loaded:
+        """Return the same definitions, switched as people said by command in *db*. Raises StoreError."""
+        said = await read_switches(db)
+        switched = [said.get(one.name, Switch()).applied_to(one) for one in self.workflows]
+        return replace(self, workflows=tuple(switched), switches=said)
 
     def get(self, name: str) -> Workflow | None:
         """Return the workflow of that name."""
@@ -48,10 +63,11 @@ class Loaded:
 async def load(db: Database | None, *, folder: Path | None, known: Known) -> Loaded:
     """Return all definitions: those of *folder*, of the database's rows, and the built-in ones.
 
-    One that is bad is a failure and leaves the others alone. Raises StoreError.
+    One that is bad is a failure and leaves the others alone. They are switched as people said by command
+    in *db*. Raises StoreError.
     """
     rows = [] if db is None else await db.fetch(_SQL["rows"])
-    return _read_all(
+    found = _read_all(
         (
             *(() if folder is None else from_folder(folder)),
             *((f"row {row['name']}", partial(from_row, row)) for row in rows),
@@ -59,10 +75,11 @@ async def load(db: Database | None, *, folder: Path | None, known: Known) -> Loa
         ),
         known,
     )
+    return found if db is None else await found.under(db)
 
 
 def load_files(paths: Iterable[Path], *, known: Known) -> Loaded:
-    """Return the definitions in these files alone."""
+    """Return the definitions in these files alone, switched as they say."""
     return _read_all(((str(path), _reader(path.read_bytes, str(path))) for path in paths), known)
 
 

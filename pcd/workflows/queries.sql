@@ -397,9 +397,13 @@ FROM automation.workflow_versions
 WHERE name = $1
   AND version = $2;
 
+-- name: has_switches
+-- Whether the table of switches is there; a command may look at a database that was never migrated.
+SELECT to_regclass('automation.workflow_switches') IS NOT NULL;
+
 -- name: switches
 -- What people said about workflows.
-SELECT name, is_enabled, is_paused, reason
+SELECT name, is_enabled, is_paused
 FROM automation.workflow_switches;
 
 -- name: switch_enabled

@@ -1,4 +1,4 @@
-"""Check what steps are told: actions, their parameters, templates and the facts in texts. Pure."""
+"""Check what steps are told: actions, their parameters, templates, webhooks, the facts in texts. Pure."""
 
 from __future__ import annotations
 
@@ -38,12 +38,14 @@ class Known:
     """What there is besides events and facts.
 
     *facts_in* returns the facts that a text mentions, and raises ValueError for one that cannot be read.
-    *templates* None means that they are not known now: then none is missed.
+    *templates* None means that they are not known now: then none is missed. *webhooks* are the names of
+    those that steps may post to.
     """
 
     actions: Catalogue
     facts_in: Callable[[str], frozenset[str]]
     templates: Mapping[str, Template] | None = field(default_factory=lambda: _NO_TEMPLATES)
+    webhooks: frozenset[str] = frozenset()
 
 
 def validate(workflow: Workflow, known: Known) -> None:
@@ -96,6 +98,7 @@ def _told(
         return
     yield from _texts(f"{place}.with", parameters, known, kind_of)
     yield from _template(place, kind, parameters, known, kind_of)
+    yield from _webhook(place, parameters, known)
 
 
 def _texts(place: str, value: object, known: Known, kind_of: Callable[[str], type | None]) -> Iterator[str]:
@@ -135,6 +138,13 @@ def _template(
     if kind.name.removeprefix("send_") != template.channel:
         yield f"{where}: {name!r} is a template for {template.channel}, not for {kind.name}"
     yield from _facts(f"{where} {name!r}", template.facts, kind_of)
+
+
+def _webhook(place: str, parameters: Mapping[str, Any], known: Known) -> Iterator[str]:
+    name = parameters.get("webhook")
+    if name and name not in known.webhooks:
+        hint = nearest(name, known.webhooks)
+        yield f"{place}.with.webhook: there is no webhook {name!r} in [[workflows.webhooks]]; {hint}"
 
 
 def _facts(place: str, mentioned: frozenset[str], kind_of: Callable[[str], type | None]) -> Iterator[str]:

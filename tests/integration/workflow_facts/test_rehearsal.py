@@ -137,7 +137,7 @@ async def test_file_goes_before_a_row_and_a_row_before_what_is_built_in(db: Data
     )
     content = '[trigger]\nevent = "job_completed"\n[[steps]]\naction = "upsert_contact"\n'
     (tmp_path / "a.toml").write_text(f'name = "Appointment Moved"\n{content}')
-    found = await load(db, folder=tmp_path, known=await known(db, CATALOGUE))
+    found = await load(db, folder=tmp_path, known=await known(db, CATALOGUE, CONFIG))
     sources = {one.name: one.source for one in found.workflows}
     assert sources["Post-Service Review Request"] == "row Post-Service Review Request"
     assert sources["Appointment Moved"] == str(tmp_path / "a.toml")
@@ -156,7 +156,7 @@ async def test_template_that_is_not_there_or_mentions_no_fact_is_named(db: Datab
     for name in ("visit_tomorow", "visit_tomorrow", "visit_letter"):
         step = f'[[steps]]\naction = "send_sms"\nwith = {{ template = "{name}" }}\n'
         (tmp_path / f"{name}.toml").write_text(f'name = "{name}"\n{head}{step}')
-    found = await load(db, folder=tmp_path, known=await known(db, CATALOGUE))
+    found = await load(db, folder=tmp_path, known=await known(db, CATALOGUE, CONFIG))
     told = " ".join(str(failure) for failure in found.failures)
     assert "there is no template 'visit_tomorow'; did you mean 'visit_tomorrow'?" in told
     assert "there is no fact appointment.tme; did you mean appointment.time?" in told
@@ -164,6 +164,6 @@ async def test_template_that_is_not_there_or_mentions_no_fact_is_named(db: Datab
 
 
 async def test_folder_that_is_not_there_is_a_failure_of_its_own(db: Database, tmp_path: Path) -> None:
-    found = await load(db, folder=tmp_path / "none", known=await known(db, CATALOGUE))
+    found = await load(db, folder=tmp_path / "none", known=await known(db, CATALOGUE, CONFIG))
     assert len(found.workflows) == 7
     assert "cannot be read" in str(found.failures[0])

@@ -79,6 +79,20 @@ def test_facts_are_listed(config: Path) -> None:
     assert any(one["fact"] == "review_received" for one in json.loads(run(config, "facts", "--json")))
 
 
+def test_webhook_that_the_configuration_does_not_know_is_named(config: Path) -> None:
+    with config.open("a") as file:
+        file.write('[[workflows.webhooks]]\nname = "n8n-sales"\nurl = "https://example.com/hook"\n')
+    path = config.parent / "mine.toml"
+    path.write_text(DEFINITION + '[[steps]]\naction = "post_webhook"\nwith = { webhook = "n8n-sales" }\n')
+    assert "Mine" in run(config, "validate", str(path))
+    path.write_text(path.read_text().replace('"n8n-sales"', '"n8n-sale"'))
+    out = run(config, "validate", str(path), code=2)
+    assert (
+        "step 2.with.webhook: there is no webhook 'n8n-sale' in [[workflows.webhooks]]; "
+        "did you mean 'n8n-sales'?"
+    ) in out
+
+
 def test_business_keys_that_texts_need_are_named(config: Path) -> None:
     told = run(config, "validate")
     assert "Post-Service Review Request mentions business.name and business.review_link" in told
