@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import anyio
 
 from pcd.crm.clerk import Clerk
+from pcd.crm.finder import LASTING
 from pcd.crm.grants import StoredGrant
 from pcd.crm.hearer import Hearer
 from pcd.crm.patroller import Patroller
@@ -26,6 +27,7 @@ from pcd.ghl.meter import Meter
 from pcd.keepers import LeaseKeeper
 from pcd.redis import link as redis_link
 from pcd.redis.budget import SharedBudget
+from pcd.redis.cache import Cache
 from pcd.supervisor import Built, Gate
 from pcd.telemetry import metrics as m
 from pcd.telemetry import tracing
@@ -71,6 +73,17 @@ def _shared(config: Config, link: Link | None) -> Claim | None:
     return SharedBudget(link, name, per_second=per_second, seconds=PERIOD.total_seconds()).claim
 
 
+def contact_ids(
+    config: Config, link: Link | None, *, observe: Callable[[str], None] = lambda _outcome: None
+) -> Cache | None:
+    """Return where processes keep the ids of contacts for each other, where there is Redis."""
+    secret = config.ghl.token or config.ghl.oauth.client_secret
+    if link is None or not secret:
+        return None
+    name = f"contact:{config.ghl.location_id}"
+    return Cache(link, name, secret=secret.reveal(), lasting=LASTING, observe=observe)
+
+
 @asynccontextmanager
 async def clerk(
     config: Config, db: Database, *, leaser: Leaser, clock: Clock, wait: timedelta = timedelta()
@@ -92,7 +105,8 @@ async def clerk(
         leaser.hold(LEASE, wait=wait) as lease,
     ):
         premises = Premises(config, clock=clock)
-        works = Works(config, db, client, lease=lease, premises=premises, clock=clock)
+        cache = contact_ids(config, link)
+        works = Works(config, db, client, lease=lease, premises=premises, clock=clock, cache=cache)
         zone = ZoneInfo(config.daemon.timezone)
         patroller = Patroller(works, config=config.ghl, zone=zone, clock=clock)
         await patroller.open()
@@ -175,6 +189,9 @@ class Selling:
         self._metrics = metrics
         self._client = ClientKeeper(config, database=database, clock=clock, link=link)
         self._meter = Meter(metrics, self.client)
+        self._cache = contact_ids(
+            config, link, observe=lambda outcome: metrics.add(m.GHL_CONTACT_IDS, outcome=outcome)
+        )
         self._hearer: Hearer | None = None
         if config.ghl.enabled and config.ghl.webhooks.enabled and is_configured(config):
             self._hearer = Hearer(config, db=lambda: database.db, client=self.client, clock=clock)
@@ -231,6 +248,7 @@ class Selling:
             clock=self._clock,
             gate=self._opened,
             is_durable=False,
+            cache=self._cache,
             observe=self._observe,
         )
 

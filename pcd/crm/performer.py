@@ -15,6 +15,7 @@ from pcd.crm.calls import CallKind
 from pcd.crm.conceder import update_without
 from pcd.crm.copy import contact_row, customer_id_in, opportunity_row
 from pcd.crm.diff import body, contact_shown, opportunity_shown
+from pcd.crm.finder import Finder
 from pcd.crm.match import Adopt, Candidate, Conflict, Keys, Linked
 from pcd.crm.puller import store_in
 from pcd.crm.scribe import Scribe
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pcd.db.pool import Connection, Database
     from pcd.ghl.client import GoHighLevel
     from pcd.ghl.shapes import Contact, Opportunity
+    from pcd.redis.cache import Cache
 
 _log = logging.getLogger(__name__)
 _SQL = queries.load("pcd.crm")
@@ -44,10 +46,10 @@ class Performer:
     """Speaks to GoHighLevel under *lease*.
 
     *settings* yields the present ones; *is_settled* whether our copies of their contacts are complete, so
-    that looking for one there would tell nothing new.
+    that looking for one there would tell nothing new. *cache* keeps the ids of contacts for other processes.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one keyword each for what it works with
         self,
         db: Database,
         client: GoHighLevel,
@@ -56,6 +58,7 @@ class Performer:
         lanes: Lanes,
         settings: Callable[[], CrmSettings],
         is_settled: Callable[[], bool],
+        cache: Cache | None = None,
     ) -> None:
         self._db = db
         self._client = client
@@ -64,6 +67,7 @@ class Performer:
         self._settings = settings
         self._is_settled = is_settled
         self._scribe = Scribe(client)
+        self._finder = Finder(client, settings=settings, cache=cache)
 
     async def perform(self, call: Owed) -> None:
         """Carry out *call* and store its answer. Raises UpstreamError when there is none to store."""
@@ -104,7 +108,7 @@ class Performer:
             await self._replan(call, "the customer is linked by now")
             return
         if call.is_doubtful or not self._is_settled():
-            met = await self._look(call)
+            met = await self._finder.find(call)
             if await self._accept(call, met, self._judge(call, met)):
                 return
         try:
@@ -116,6 +120,7 @@ class Performer:
             if not _may_be_done(error) or not await self._was_made(call):
                 raise
             return
+        await self._finder.remember(call, made)
         async with self._storing() as connection:
             await outbox.answer(connection, call, target_id=made.id, after=_written(call, made))
             await self._copy(connection, contacts=[made])
@@ -124,19 +129,9 @@ class Performer:
 
     async def _was_made(self, call: Owed) -> bool:
         """Whether a contact that was refused is there all the same; it is taken then."""
-        met = await self._look(call)
+        met = await self._finder.find(call)
         verdict = self._judge(call, met)
         return isinstance(verdict, Adopt) and await self._accept(call, met, verdict)
-
-    async def _look(self, call: Owed) -> list[Contact]:
-        """Return whom GoHighLevel takes for the owner of the customer's e-mail, and of the phone."""
-        met: dict[str, Contact] = {}
-        for key in ("email", "phone"):
-            if value := call.fields.get(key):
-                found = await self._client.find_duplicate(**{key: value}, low_priority=call.is_low_priority)
-                if found is not None:
-                    met[found.id] = found
-        return list(met.values())
 
     def _judge(self, call: Owed, met: Iterable[Contact], owners: dict[str, int] | None = None) -> Match:
         settings = self._settings()
@@ -238,6 +233,7 @@ class Performer:
 
     async def _lose_contact(self, call: Owed, contact_id: str) -> None:
         """GoHighLevel has the contact no more: what should stand there is made anew."""
+        await self._finder.forget(call)
         async with self._storing() as connection:
             await connection.execute(_SQL["lose_contact"], contact_id)
             if call.customer_id is not None:

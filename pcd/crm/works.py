@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pcd.db.pool import Database
     from pcd.errors import PcdError
     from pcd.ghl.client import GoHighLevel
+    from pcd.redis.cache import Cache
 
 
 SESSION: Mapping[str, str] = MappingProxyType(
@@ -53,9 +54,13 @@ class Works:
         pace: Pace | None = None,
         gate: Gate | None = None,
         is_durable: bool = True,
+        cache: Cache | None = None,
         observe: Callable[[Owed, str, float], None] = lambda _call, _outcome, _seconds: None,
     ) -> None:
-        """*gate* opens once it is known what stands there; *is_durable*: commits wait for the disk."""
+        """*gate* opens once it is known what stands there; *is_durable*: commits wait for the disk.
+
+        *cache* is where processes keep the ids of contacts for each other.
+        """
         self.db = db
         self.client = client
         self.lease = lease
@@ -81,6 +86,7 @@ class Works:
             lanes=self.lanes,
             settings=lambda: premises.settings,
             is_settled=lambda: premises.is_settled,
+            cache=cache,
         )
         self.outbox = Outbox(db, lease=lease, patience=PATIENCE, is_durable=is_durable)
         self.sender = Sender(

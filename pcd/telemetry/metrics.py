@@ -92,6 +92,12 @@ GHL_CALLS_FORECAST = Metric(
 )
 GHL_CALLS_LEFT = Metric("pcd_ghl_daily_calls_left", Kind.GAUGE, "Calls that GoHighLevel still allows today.")
 GHL_CALLS_LIMIT = Metric("pcd_ghl_daily_calls_limit", Kind.GAUGE, "Calls that GoHighLevel allows in a day.")
+GHL_CONTACT_IDS = Metric(
+    "pcd_ghl_contact_ids_total",
+    Kind.COUNTER,
+    "Look-ups of contacts' ids in Redis: hit, miss, or stale (kept, and found to be wrong).",
+    ("outcome",),
+)
 GHL_REQUESTS = Metric(
     "pcd_ghl_requests_total", Kind.COUNTER, "Requests to GoHighLevel, by what came of them.", ("outcome",)
 )
@@ -220,6 +226,7 @@ METRICS = (
     GHL_CALLS_FORECAST,
     GHL_CALLS_LEFT,
     GHL_CALLS_LIMIT,
+    GHL_CONTACT_IDS,
     GHL_REQUESTS,
     GHL_WAIT,
     HEALTH,
