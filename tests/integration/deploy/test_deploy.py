@@ -105,6 +105,14 @@ def test_prometheus_understands_configuration_and_rules(tmp_path: Path) -> None:
     assert "SUCCESS" in _run(promtool, "test", "rules", "alerts_test.yml", cwd=folder)
 
 
+def test_every_rule_is_seen_to_fire_and_to_be_silent() -> None:
+    rules = set(re.findall(r"- alert: (\w+)", (DEPLOY / "prometheus" / "alerts.yml").read_text()))
+    cases = Path(__file__).with_name("alerts_test.yml").read_text()
+    seen = set(re.findall(r"alertname: (\w+)\n +exp_alerts:(.*)", cases))
+    assert rules
+    assert {(rule, expected) for rule in rules for expected in ("", " []")} == seen
+
+
 def test_rules_and_dashboard_ask_for_metrics_that_exist() -> None:
     declared = {each.name for each in vars(metrics).values() if isinstance(each, metrics.Metric)}
     asked = set(_asked())
