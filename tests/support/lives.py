@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Iterator
 
-    from support.selling import Written
+    from support.selling import Selling, Written
 
 
 class Card(NamedTuple):
@@ -125,3 +125,11 @@ def without_lost_values(cards: dict[str, list[Card]]) -> dict[str, list[Card]]:
         email: [card if card.stage in valued else card._replace(value=None) for card in each]
         for email, each in cards.items()
     }
+
+
+async def send_once(company: Selling) -> None:
+    """Tell what happened, and wait for no call to which nobody has answered."""
+    await company.detection.events()
+    await company.works.marker.look_at_events()
+    await company.works.reconciler.drain()
+    await company.works.sender.empty()

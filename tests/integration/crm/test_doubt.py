@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from support.lives import send_once
 from support.selling import LIMITLESS, selling
 
 from pcd.sim.trouble import Trouble
@@ -32,7 +33,7 @@ async def test_opportunity_made_without_an_answer_follows_what_happened_meanwhil
     async with selling(db, tmp_path, settings=settings) as company:
         company.sim.troubles.plan(trouble, method="POST", path="^/opportunities/$")
         await company.customer(7)
-        await _send_once(company)
+        await _send_in_vain(company)
         await company.job(1, 7)
         await company.estimate(1, 7, job_id=1, total=800)
         await company.settle()
@@ -46,7 +47,7 @@ async def test_stage_follows_where_the_name_stayed(db: Database, tmp_path: Path)
     async with selling(db, tmp_path) as company:
         company.sim.troubles.plan(Trouble.SERVER_ERROR_AFTER, method="POST", path="^/opportunities/$")
         await company.customer(7)
-        await _send_once(company)
+        await _send_in_vain(company)
         await company.job(1, 7)
         await company.appointment(1, 1)
         await company.settle()
@@ -60,7 +61,7 @@ async def test_contact_made_without_an_answer_gets_the_address_that_came_meanwhi
     async with selling(db, tmp_path) as company:
         company.sim.troubles.plan(Trouble.RESET_AFTER, method="POST", path="^/contacts/$")
         await company.customer(7, city="Tampa")
-        await _send_once(company)
+        await _send_in_vain(company)
         await company.customer(7, city="Heron Bay")
         await company.catch_up()
         (contact,) = company.sim.store.contacts.values()
@@ -77,17 +78,13 @@ async def test_update_without_an_answer_is_undone_when_the_facts_go_back(
         await company.settle()
         company.sim.troubles.plan(Trouble.RESET_AFTER, method="PUT", path="^/opportunities/")
         await company.estimate(1, 7, total=900)
-        await _send_once(company)
+        await _send_in_vain(company)
         assert [card[3] for card in company.cards()] == ["900"]
         await company.estimate(1, 7, total=800)
         await company.settle()
         assert [card[3] for card in company.cards()] == ["800"]
 
 
-async def _send_once(company: Selling) -> None:
-    """Send what is owed, and do not wait for what has to be looked up later."""
-    await company.detection.events()
-    await company.works.marker.look_at_events()
-    await company.works.reconciler.drain()
-    await company.works.sender.empty()
+async def _send_in_vain(company: Selling) -> None:
+    await send_once(company)
     assert await company.db.fetchval("SELECT bool_or(is_doubtful) FROM integrations.ghl_outbox")
