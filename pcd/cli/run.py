@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from functools import partial
@@ -26,12 +27,22 @@ def run_daemon(path: Path | None, *, only: tuple[str, ...]) -> NoReturn:
         from pcd.app import run
         from pcd.telemetry import log, tracing
 
+        _settle()
         log.configure(
             level=config.daemon.log_level, style=config.daemon.log_format, secrets=tuple(secrets_of(config))
         )
         with tracing.exported(os.environ):
             caught = anyio.run(partial(run, config, only=only), backend_options={"use_uvloop": has_uvloop()})
     raise SystemExit(0 if caught in {0, signal.SIGTERM} else 128 + caught)
+
+
+def _settle() -> None:
+    """Take what is loaded by now out of the garbage collector's rounds: it stays anyway.
+
+    Measured during a full sync: 40 ms each second in which nothing else was done.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def secrets_of(config: Config) -> Iterator[str]:

@@ -49,14 +49,14 @@ class ListPage:
     records: list[msgspec.Raw]
 
 
-class Head(msgspec.Struct, frozen=True):
+class Head(msgspec.Struct, frozen=True, gc=False):
     """What is read of every record. *modified* is as precise as upstream wrote it, or None."""
 
     id: Id
     modified: str | None = None
 
 
-class _IdOnly(Head, frozen=True, rename={"modified": "(none)"}):
+class _IdOnly(Head, frozen=True, gc=False, rename={"modified": "(none)"}):
     modified: str | None = None
 
 
@@ -130,7 +130,9 @@ def head_decoder(modified: str) -> msgspec.json.Decoder[Head]:
     if not modified:
         return msgspec.json.Decoder(_IdOnly)
     field = [("modified", str | None, None)]
-    shape = msgspec.defstruct("Head", field, bases=(Head,), frozen=True, rename={"modified": modified})
+    shape = msgspec.defstruct(
+        "Head", field, bases=(Head,), frozen=True, gc=False, rename={"modified": modified}
+    )
     return msgspec.json.Decoder(shape)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+import msgspec
 
 from pcd.servicetitan.decode import UNREADABLE, head_decoder, leading_id
 from pcd.sync.weigh import normalise_modified
@@ -13,18 +15,19 @@ from pcd.sync.weigh import normalise_modified
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    import msgspec
-
     from pcd.tables.spec import Resource
 
 T = TypeVar("T")
 
 _HEX_DIGITS = 32
-_ST_ID = itemgetter(0)
+_ST_ID = attrgetter("st_id")
 
 
-class Item(NamedTuple):
-    """One record of a page. *digest* is hexadecimal; *modified* is the instant as upstream wrote it."""
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One record of a page. *digest* is hexadecimal; *modified* is the instant as upstream wrote it.
+
+    There are thousands at a time, none of them in a circle: the garbage collector need not look.
+    """
 
     st_id: int
     record: msgspec.Raw
@@ -32,7 +35,7 @@ class Item(NamedTuple):
     modified: str | None
 
 
-class Draft(NamedTuple):
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An item about to be written: its record as text, and *modified* as `normalise_modified` has it."""
 
     item: Item

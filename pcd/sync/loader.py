@@ -6,6 +6,7 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
+import anyio.lowlevel
 import asyncpg
 import orjson
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 _WRITE_AT_ONCE = 1000
+_LOOK_AT_ONCE = 200
 
 
 class Loaded(NamedTuple):
@@ -123,8 +125,8 @@ class Loader:
                 # Somebody else, the old system perhaps, inserted one of them meanwhile.
                 return await self._write(connection, _parcel(self._upsert, drafts), load)
             if len(drafts) == 1:
-                item, text, _ = drafts[0]
-                return [Misfit(item.st_id, text, item.digest, _reason(error))]
+                (one,) = drafts
+                return [Misfit(one.item.st_id, one.text, one.item.digest, _reason(error))]
             half = len(drafts) // 2
             first = await self._write(connection, _parcel(parcel.statement, drafts[:half]), load)
             return first + await self._write(connection, _parcel(parcel.statement, drafts[half:]), load)
@@ -137,7 +139,9 @@ class Loader:
         found: Counter[Surprise] = Counter()
 
         async def work() -> None:
-            found.update(self._expectation.surprises(text for _, text, _ in parcel.drafts))
+            for part in slices(parcel.drafts, _LOOK_AT_ONCE):
+                found.update(self._expectation.surprises(each.text for each in part))
+                await anyio.lowlevel.checkpoint()
             meanwhile()
 
         try:
@@ -160,9 +164,9 @@ class Loader:
 
 def _parcel(statement: str, drafts: Sequence[Draft]) -> _Parcel:
     packed = (
-        pack([text for _, text, _ in drafts]),
-        pack([item.digest for item, _, _ in drafts]),
-        pack([modified or "" for _, _, modified in drafts]),
+        pack([each.text for each in drafts]),
+        pack([each.item.digest for each in drafts]),
+        pack([each.modified or "" for each in drafts]),
     )
     return _Parcel(statement, drafts, packed)
 
