@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
+
+from pcd.telemetry.series import Numbers, Spreads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,12 +24,12 @@ _SECONDS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 class Kind(Enum):
     """What a number does: only grow, move either way, or spread over buckets."""
 
-    COUNTER = Counter
-    GAUGE = Gauge
-    HISTOGRAM = Histogram
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
     """One declared metric. The name carries its unit; a counter's ends in ``_total``."""
 
@@ -261,35 +263,36 @@ METRICS = (
 
 
 class Metrics:
-    """Every declared metric, in a registry of its own."""
+    """Every declared metric. What feeds them is on the event loop, all of it."""
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._made = {metric: _make(metric, self._registry) for metric in METRICS}
+        self._numbers = {
+            each: Numbers(each.name, each.labels) for each in METRICS if each.kind is not Kind.HISTOGRAM
+        }
+        self._spreads = {
+            each: Spreads(each.name, each.labels, each.buckets)
+            for each in METRICS
+            if each.kind is Kind.HISTOGRAM
+        }
         self._refreshers: list[Callable[[], None]] = []
-        ProcessCollector(registry=self._registry)
-        GCCollector(registry=self._registry)
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
+        GCCollector(registry=self._process)
 
     def add(self, metric: Metric, amount: float = 1, **labels: str) -> None:
         """Let a counter grow by *amount*."""
-        made = self._of(metric, labels)
-        if not isinstance(made, Counter):
-            raise TypeError(f"{metric.name} is no counter")
-        made.inc(amount)
+        _check(metric, Kind.COUNTER)
+        self._numbers[metric].add(amount, *_values(metric, labels))
 
     def set(self, metric: Metric, value: float, **labels: str) -> None:
         """Let a gauge stand at *value*."""
-        made = self._of(metric, labels)
-        if not isinstance(made, Gauge):
-            raise TypeError(f"{metric.name} is no gauge")
-        made.set(value)
+        _check(metric, Kind.GAUGE)
+        self._numbers[metric].set(value, *_values(metric, labels))
 
     def observe(self, metric: Metric, value: float, **labels: str) -> None:
         """Put *value* into a histogram."""
-        made = self._of(metric, labels)
-        if not isinstance(made, Histogram):
-            raise TypeError(f"{metric.name} is no histogram")
-        made.observe(value)
+        _check(metric, Kind.HISTOGRAM)
+        self._spreads[metric].observe(value, *_values(metric, labels))
 
     def refresh_with(self, refresher: Callable[[], None]) -> None:
         """Call *refresher* before each `render`, for gauges that are looked up rather than kept."""
@@ -299,15 +302,20 @@ class Metrics:
         """Return everything in Prometheus' text format (`CONTENT_TYPE`)."""
         for refresher in self._refreshers:
             refresher()
-        return generate_latest(self._registry)
+        parts = []
+        for metric, made in (self._numbers | self._spreads).items():
+            parts.append(f"# HELP {metric.name} {metric.help}\n# TYPE {metric.name} {metric.kind.value}\n")
+            parts += made.lines()
+        return "".join(parts).encode() + generate_latest(self._process)
 
-    def _of(self, metric: Metric, labels: dict[str, str]) -> Counter | Gauge | Histogram:
-        made = self._made[metric]
-        return made.labels(**labels) if metric.labels else made
+
+def _check(metric: Metric, kind: Kind) -> None:
+    if metric.kind is not kind:
+        raise TypeError(f"{metric.name} is no {kind.value}")
 
 
-def _make(metric: Metric, registry: CollectorRegistry) -> Counter | Gauge | Histogram:
-    if metric.kind is Kind.HISTOGRAM:
-        return Histogram(metric.name, metric.help, metric.labels, registry=registry, buckets=metric.buckets)
-    made: type[Counter | Gauge] = Counter if metric.kind is Kind.COUNTER else Gauge
-    return made(metric.name, metric.help, metric.labels, registry=registry)
+def _values(metric: Metric, labels: dict[str, str]) -> tuple[str, ...]:
+    """Return the values of *labels* in the declared order. Raises ValueError for others than the declared."""
+    if labels.keys() != set(metric.labels):
+        raise ValueError(f"{metric.name} has the labels {metric.labels}, not {tuple(labels)}")
+    return tuple(labels[name] for name in metric.labels)

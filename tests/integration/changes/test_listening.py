@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from support.jobs import INSERT, seen
 from support.proxy import Proxy
 
@@ -54,7 +55,9 @@ class Ear:
 
     def number(self, name: str, **labels: str) -> float:
         """Return a metric."""
-        return self._metrics._registry.get_sample_value(name, labels) or 0.0
+        families = text_string_to_metric_families(self._metrics.render().decode())
+        samples = (sample for family in families for sample in family.samples)
+        return next((each.value for each in samples if (each.name, each.labels) == (name, labels)), 0.0)
 
     async def wake(self, reason: str, number: float = 1) -> None:
         """Wait until the listener has woken somebody *number* times for *reason*."""

@@ -16,6 +16,8 @@ from pcd.telemetry.metrics import Kind, Metric, Metrics
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import prometheus_client
+
 PCD = Path(metrics.__file__).parents[1]
 
 
@@ -37,11 +39,38 @@ def test_numbers_are_served_in_prometheus_text_format() -> None:
     made.add(metrics.SYNC_RECORDS, 40, resource="customers", outcome="created")
     made.refresh_with(lambda: made.set(metrics.UPTIME, 12.5))
     made.observe(metrics.LOOP_LAG, 0.01)
-    families = {family.name: family for family in text_string_to_metric_families(made.render().decode())}
+    families = {family.name: family for family in _served(made)}
     sample = families["pcd_sync_records"].samples[0]
     assert (sample.labels, sample.value) == ({"resource": "customers", "outcome": "created"}, 40)
     assert families["pcd_uptime_seconds"].samples[0].value == 12.5
     assert "process_resident_memory_bytes" in families
+
+
+def test_value_is_counted_in_its_bucket_and_all_above_it() -> None:
+    made = Metrics()
+    for value in (0.0002, 0.0003, 7.0):
+        made.observe(metrics.LOOP_LAG, value)
+    (family,) = (each for each in _served(made) if each.name == "pcd_loop_lag_seconds")
+    counts = [sample.value for sample in family.samples if sample.name.endswith("_bucket")]
+    assert counts == [1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3]
+    sums = {sample.name: sample.value for sample in family.samples if not sample.name.endswith("_bucket")}
+    assert sums == {"pcd_loop_lag_seconds_count": 3, "pcd_loop_lag_seconds_sum": pytest.approx(7.0005)}
+
+
+def test_label_may_hold_any_text() -> None:
+    text = 'a "quoted" \\ word\nand a line'
+    made = Metrics()
+    made.add(metrics.WAKES, reason=text)
+    (family,) = (each for each in _served(made) if each.name == "pcd_wakes")
+    assert [sample.labels for sample in family.samples] == [{"reason": text}]
+
+
+def test_labels_other_than_the_declared_are_a_bug() -> None:
+    made = Metrics()
+    with pytest.raises(ValueError, match="pcd_wakes_total has the labels"):
+        made.add(metrics.WAKES)
+    with pytest.raises(ValueError, match="pcd_uptime_seconds has the labels"):
+        made.set(metrics.UPTIME, 1, service="sync")
 
 
 def test_two_registries_do_not_know_each_other() -> None:
@@ -60,6 +89,10 @@ def test_every_declared_metric_is_fed() -> None:
     names = {name: value for name, value in vars(metrics).items() if isinstance(value, Metric)}
     fed = {name for path in PCD.rglob("*.py") for name in _first_arguments(ast.parse(path.read_text()))}
     assert sorted(set(names) - fed) == []
+
+
+def _served(made: Metrics) -> list[prometheus_client.Metric]:
+    return list(text_string_to_metric_families(made.render().decode()))
 
 
 def _first_arguments(tree: ast.Module) -> Iterator[str]:
