@@ -51,8 +51,8 @@ class Meter:
                 is_it = float(service.state is state)
                 self._metrics.set(m.SERVICE_STATE, is_it, service=service.name, state=state.value)
             self._metrics.set(m.SERVICE_FAILURES, service.failures, service=service.name)
-        stored = self._status.last
-        self._metrics.set(m.UPTIME, stored["daemon"]["uptime_seconds"])
+        stored = self._status.stored
+        self._metrics.set(m.UPTIME, self._status.uptime_seconds)
         for resource in stored["resources"]:
             if resource["age_seconds"] is not None:
                 self._metrics.set(m.SYNC_FRESHNESS, resource["age_seconds"], resource=resource["name"])

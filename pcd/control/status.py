@@ -75,9 +75,9 @@ class About:
 class StatusReader:
     """Reads the state of everything; answers also while the database does not.
 
-    `last` is what was read last; *live* adds what only the daemon itself knows, also in what way ServiceTitan
-    is away (``upstream_trouble``). What comes from the database is kept for two seconds, so that no number of
-    onlookers is a load.
+    *live* adds what only the daemon itself knows, also in what way ServiceTitan is away
+    (``upstream_trouble``). What comes from the database is kept for two seconds, so that no number of
+    onlookers is a load; `stored` is what it was when it was last asked.
     """
 
     def __init__(
@@ -97,10 +97,14 @@ class StatusReader:
         self._resources = resources
         self._clock = clock
         self._lock = anyio.Lock()
-        self._stored: Mapping[str, Any] = _NOTHING
+        self.stored: Mapping[str, Any] = _NOTHING
         self._trouble = ""
         self._read_at = float("-inf")
-        self.last: dict[str, Any] = {"daemon": {"uptime_seconds": 0}, **_NOTHING}
+
+    @property
+    def uptime_seconds(self) -> int:
+        """For how long the daemon has been running."""
+        return round((self._clock.now() - self.about.started_at).total_seconds())
 
     @property
     def is_ready(self) -> bool:
@@ -122,50 +126,49 @@ class StatusReader:
             return broken or ["database: not there yet"]
         if trouble := self._live().get("upstream_trouble"):
             broken.append(trouble)
-        halted = (self._stored["events"] or {}).get("halted", ())
+        halted = (self.stored["events"] or {}).get("halted", ())
         broken += [f"events: rule {each['type']} is halted: {each['error']}" for each in halted]
         return broken + self._failing()
 
     def _failing(self) -> list[str]:
-        errors: Mapping[str, str] = self._stored["failing"]
+        errors: Mapping[str, str] = self.stored["failing"]
         told = [f"{name}: the last sync failed: {error}" for name, error in errors.items()]
         more = len(told) - _TROUBLES
         return [*told[:_TROUBLES], f"the last sync failed for {more} more resources"] if more > 1 else told
 
-    async def read(self, *, not_older_than: float = _KEPT_SECONDS) -> dict[str, Any]:
-        """Return the state as JSON values; instants are ISO 8601.
-
-        What the database knows may be up to *not_older_than* seconds old; what the daemon knows is not.
-        """
-        stored = await self._read_stored(not_older_than)
-        now = self._clock.now()
-        about = asdict(self.about)
-        live = self._live()
-        self.last = {
-            "daemon": about | {"uptime_seconds": round((now - self.about.started_at).total_seconds())},
-            "health": "degraded" if self.troubles() else "ok",
-            "troubles": self.troubles(),
+    async def read(self) -> dict[str, Any]:
+        """Return the state as JSON values; instants are ISO 8601."""
+        await self.refresh()
+        live, troubles = self._live(), self.troubles()
+        return {
+            "daemon": asdict(self.about) | {"uptime_seconds": self.uptime_seconds},
+            "health": "degraded" if troubles else "ok",
+            "troubles": troubles,
             "database_trouble": self._trouble,
             "services": [asdict(service) for service in self._supervisor.snapshot()],
             **live,
-            **stored,
-            "passes": [_ended(each, is_now=bool(live["under_way"])) for each in stored["passes"]],
-            "at": now,
+            **self.stored,
+            "passes": [_ended(each, is_now=bool(live["under_way"])) for each in self.stored["passes"]],
+            "at": self._clock.now(),
         }
-        return self.last
 
-    async def _read_stored(self, not_older_than: float) -> Mapping[str, Any]:
+    async def refresh(self, *, not_older_than: float = _KEPT_SECONDS) -> None:
+        """Ask the database, unless what it said *not_older_than* seconds ago is good enough."""
+        if self._is_fresh(not_older_than):
+            return
         async with self._lock:
-            if self._clock.monotonic() - self._read_at < not_older_than:
-                return self._stored
+            if self._is_fresh(not_older_than):
+                return
             try:
                 with anyio.fail_after(2 * _WITHIN.total_seconds()):
-                    self._stored = await self._query(self._db())
+                    self.stored = await self._query(self._db())
                 self._trouble = ""
             except (StoreError, TimeoutError) as error:
                 self._trouble = str(error) or "the database does not answer in time"
             self._read_at = self._clock.monotonic()
-            return self._stored
+
+    def _is_fresh(self, seconds: float) -> bool:
+        return self._clock.monotonic() - self._read_at < seconds
 
     async def _query(self, db: Database) -> dict[str, Any]:
         async def rows(name: str, *args: object) -> list[dict[str, Any]]:

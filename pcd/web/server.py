@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import os
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import anyio
 import msgspec
@@ -32,8 +32,11 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _FINISH = 1.0
-# Who asks for these asks all the time; a dozen statements each time would be a load.
-_OFTEN_ASKED = 10.0
+# Who asks for /metrics or /health asks all the time. A dozen statements each time would be a load, and would
+# keep them waiting while the database is at work: so it is asked ahead, for as long as anybody comes.
+_ASKED_EVERY = 10.0
+_OLDEST = 20.0
+_COMES_WITHIN = 120.0
 _LARGEST = 2**18
 # The supervisor tells these itself, and without delay.
 _SEEN_ALREADY = ("services:", "servicetitan:", "database:")
@@ -86,6 +89,7 @@ class WebServer:
         self._metrics = metrics
         self._watch = watch
         self._hooks = hooks or {}
+        self._came_at = float("-inf")
         self.address = ""
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
@@ -104,7 +108,7 @@ class WebServer:
             self.address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
             _log.info("web: the status page is at %s", self.address)
             task_status.started()
-            await anyio.sleep_forever()
+            await self._look_ahead()
         finally:
             self.address = ""
             with anyio.move_on_after(2 * _FINISH, shield=True):
@@ -154,16 +158,26 @@ class WebServer:
     async def _serve_metrics(self, _request: web.Request) -> web.Response:
         from aiohttp import web
 
-        await self._status.read(not_older_than=_OFTEN_ASKED)
+        await self._look()
         return web.Response(body=self._metrics.render(), headers=_HEADERS | {"Content-Type": CONTENT_TYPE})
 
     async def _health(self, _request: web.Request) -> web.Response:
-        await self._status.read(not_older_than=_OFTEN_ASKED)
+        await self._look()
         troubles = self._troubles()
         warnings = self._watched(Level.WARN)
         word = "degraded" if troubles else "warning" if warnings else "ok"
         state = {"status": word, "troubles": [*troubles, *warnings]}
         return _json(state, status=503 if troubles else 200)
+
+    async def _look(self) -> None:
+        self._came_at = anyio.current_time()
+        await self._status.refresh(not_older_than=_OLDEST)
+
+    async def _look_ahead(self) -> NoReturn:
+        while True:
+            await anyio.sleep(_ASKED_EVERY)
+            if anyio.current_time() - self._came_at < _COMES_WITHIN:
+                await self._status.refresh(not_older_than=_ASKED_EVERY / 2)
 
     async def _health_detailed(self, _request: web.Request) -> web.Response:
         found = await self._status.read()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from support.proxy import Proxy
 
 from pcd.clock import Clock
 from pcd.control.status import About, StatusReader
+from pcd.db.pool import Database
 from pcd.supervisor import State, Supervisor
 from pcd.tables import RESOURCES
 
@@ -18,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from anyio.abc import TaskStatus
-
-    from pcd.db.pool import Database
 
 pytestmark = pytest.mark.asyncio
 
@@ -105,3 +106,18 @@ async def test_custom_field_types_are_counted_apart(db: Database) -> None:
         1,
         0,
     )
+
+
+async def test_who_is_content_with_what_is_known_does_not_wait_for_the_database(db: Database) -> None:
+    async with Proxy(db.url).serve() as proxy:
+        away = await Database.connect(proxy.url)
+        async with reading(away) as status, anyio.create_task_group() as group:
+            await status.refresh()
+            proxy.freeze()
+            group.start_soon(partial(status.refresh, not_older_than=0))
+            await anyio.wait_all_tasks_blocked()
+            with anyio.fail_after(1):
+                await status.refresh(not_older_than=60)
+            group.cancel_scope.cancel()
+            proxy.thaw()
+        await away.close()
