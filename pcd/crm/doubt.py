@@ -15,9 +15,19 @@ if TYPE_CHECKING:
     from pcd.crm.desired import Fields
     from pcd.crm.outbox import Owed
     from pcd.db.pool import Connection
+    from pcd.errors import Rejected
     from pcd.ghl.shapes import Opportunity
 
 _SQL = queries.load("pcd.crm")
+_UNPROCESSABLE = 422
+
+
+def may_be_done(error: Rejected) -> bool:
+    """Whether a call that was refused so may have been carried out all the same.
+
+    Source: highlevel-api-docs, issue 64.
+    """
+    return error.status == _UNPROCESSABLE
 
 
 async def tries(connection: Connection, call: Owed) -> list[Fields]:

@@ -97,6 +97,12 @@ class Marker:
                 await connection.execute(_SQL["move_changes_until"], until)
             await connection.execute(_SQL["mark_due"])
 
+    async def look_at_held(self) -> None:
+        """Mark those of whom something waited for a person, who may have acted."""
+        async with self._db.transaction() as connection:
+            await self._lease.fence(connection)
+            await connection.execute(_SQL["mark_held"])
+
     async def take_in(
         self, customer_ids: Iterable[int], *, cause: str, backfill_since: datetime | None = None
     ) -> None:

@@ -78,7 +78,8 @@ class Oddity(Enum):
     )
     NO_STAGE = Declared(
         "a stage or pipeline that is not in the account (any more)",
-        "The move waits, and an opportunity is not made; name, value and all other stages go on.",
+        "The move waits until it is there again, and an opportunity is not made; name, value and all other"
+        " stages go on.",
     )
     INSTALL_CANCELED = Declared(
         "an install that was canceled after it had begun to move", "The opportunity stays where it is."

@@ -135,7 +135,7 @@ class Patroller:
     async def _copy(self) -> None:
         works, now = self._works, self._clock.now()
         deals, people = works.premises.pulls.get("opportunities"), works.premises.pulls.get("contacts")
-        if deals is None or now - deals.pulled_at >= _DEALS_EVERY:
+        if deals is None or now - deals.pulled_at >= _DEALS_EVERY or works.premises.missing:
             await works.puller.account()
         last = people.full_completed_at if people is not None else None
         is_full = last is None or now - last >= _ALL_EVERY
@@ -152,6 +152,7 @@ class Patroller:
             if mode is not Mode.OFF:
                 await self._works.marker.look_at_events()
                 await self._works.marker.look_at_changes()
+                await self._works.marker.look_at_held()
             done = await self._works.reconciler.drain()
             tally.fetched, tally.created = done.customers, done.created
             tally.updated, tally.failed = done.updated, done.parked

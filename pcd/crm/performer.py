@@ -24,7 +24,7 @@ from pcd.errors import ControlError, Duplicate, NoAnswer, Rejected
 from pcd.ghl.classify import is_missing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 
     from pcd.crm.desired import Fields
     from pcd.crm.lanes import Lanes
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _SQL = queries.load("pcd.crm")
-_UNPROCESSABLE = 422
 
 
 class Performer:
     """Speaks to GoHighLevel under *lease*.
 
     *settings* yields the present ones; *is_settled* whether our copies of their contacts are complete, so
-    that looking for one there would tell nothing new. *cache* keeps the ids of contacts for other processes.
+    that looking for one there would tell nothing new; *lacks_stage* whether the stage that fields name is
+    gone. *cache* keeps the ids of contacts for other processes.
     """
 
     def __init__(  # noqa: PLR0913 - one keyword each for what it works with
@@ -58,6 +58,7 @@ class Performer:
         lanes: Lanes,
         settings: Callable[[], CrmSettings],
         is_settled: Callable[[], bool],
+        lacks_stage: Callable[[Fields], Awaitable[bool]],
         cache: Cache | None = None,
     ) -> None:
         self._db = db
@@ -66,6 +67,7 @@ class Performer:
         self._lanes = lanes
         self._settings = settings
         self._is_settled = is_settled
+        self._lacks_stage = lacks_stage
         self._scribe = Scribe(client)
         self._finder = Finder(client, settings=settings, cache=cache)
 
@@ -117,7 +119,7 @@ class Performer:
             await self._adopt_duplicate(call, error)
             return
         except Rejected as error:
-            if not _may_be_done(error) or not await self._was_made(call):
+            if not doubt.may_be_done(error) or not await self._was_made(call):
                 raise
             return
         await self._finder.remember(call, made)
@@ -221,7 +223,7 @@ class Performer:
             if is_missing(error):
                 await self._lose_contact(call, contact_id)
                 return
-            there = await self._client.get_contact(contact_id) if _may_be_done(error) else None
+            there = await self._client.get_contact(contact_id) if doubt.may_be_done(error) else None
             if there is None or not doubt.shows(contact_shown(there), call.fields):
                 raise
             shown = there
@@ -256,7 +258,9 @@ class Performer:
             await self._adopt_opportunity(call, error)
             return
         except Rejected as error:
-            if not _may_be_done(error):
+            if await self._has_nowhere(call, error):
+                return
+            if not doubt.may_be_done(error):
                 raise
             raise NoAnswer(str(error), service=error.service) from error
         async with self._storing() as connection:
@@ -312,7 +316,9 @@ class Performer:
             if is_missing(error):
                 await self._lose_opportunity(call, target)
                 return
-            there = await self._client.get_opportunity(target) if _may_be_done(error) else None
+            if await self._has_nowhere(call, error):
+                return
+            there = await self._client.get_opportunity(target) if doubt.may_be_done(error) else None
             if there is None or not doubt.shows(opportunity_shown(there), call.fields):
                 raise
             shown = there
@@ -320,6 +326,13 @@ class Performer:
             await outbox.answer(connection, call, target_id=target, after=_written(call, shown))
             await self._copy(connection, opportunities=[shown])
             await self._apply_opportunity(connection, call, target)
+
+    async def _has_nowhere(self, call: Owed, error: Rejected) -> bool:
+        """Whether *call* was refused because its stage is gone; a plan that waits for it takes its place."""
+        if doubt.may_be_done(error) or not call.is_planned or not await self._lacks_stage(call.fields):
+            return False
+        await self._replan(call, f"its stage is gone: {error}")
+        return True
 
     async def _lose_opportunity(self, call: Owed, target: str) -> None:
         """GoHighLevel has the opportunity no more: what should stand there is made anew."""
@@ -377,14 +390,6 @@ class Performer:
 def _customer(call: Owed) -> int:
     assert call.customer_id is not None, "only a customer's contact is ever made"
     return call.customer_id
-
-
-def _may_be_done(error: Rejected) -> bool:
-    """Whether a call that was refused so may have been carried out all the same.
-
-    Source: highlevel-api-docs, issue 64.
-    """
-    return error.status == _UNPROCESSABLE
 
 
 def _written(call: Owed, shown: Contact | Opportunity) -> Fields:

@@ -73,6 +73,10 @@ class Premises:
         configured = settings_of(self._config, since=LONG_AGO).stages
         return tuple(stage.value for stage in configured if stage not in self.settings.stages)
 
+    def has_stage(self, stage_id: str) -> bool:
+        """Whether a configured stage that is there has this id."""
+        return any(ids.stage_id == stage_id for ids in self.settings.stages.values())
+
     async def refresh(self, db: Database) -> None:
         """Read all of it anew."""
         progress = await db.fetchrow(_SQL["progress"])

@@ -25,13 +25,16 @@ WITH fenced AS MATERIALIZED (
       AND coalesce(o.customer_id, 0) <> ALL ($3::bigint[])
       AND EXISTS (SELECT FROM fenced)
       AND coalesce((SELECT s.is_live FROM pcd.crm_switch AS s WHERE s.dry_run_then = $4::boolean), NOT $4::boolean)
-      AND NOT EXISTS (
-          SELECT
+      -- A scalar, here and below: the planner would rather read all that is owed once than look few lanes up.
+      AND (
+          SELECT true
           FROM integrations.ghl_outbox AS earlier
           WHERE earlier.lane = o.lane
             AND earlier.id < o.id
-            AND (earlier.state IN ('owed', 'sending') OR (earlier.state = 'dead' AND earlier.kind LIKE 'create%'))
-      )
+            AND earlier.state IN ('owed', 'sending', 'dead')
+            AND (earlier.state <> 'dead' OR earlier.kind LIKE 'create%')
+          LIMIT 1
+      ) IS NULL
     ORDER BY o.priority, o.due_at, o.id
     LIMIT $1
     FOR UPDATE SKIP LOCKED
@@ -49,16 +52,25 @@ RETURNING o.id, o.lane, o.customer_id, o.kind, o.cycle, o.reuses, o.target_id, o
 
 -- name: until_next_call
 -- How many seconds until an owed call that nothing stands before is due; negative when one is, null when none is.
-SELECT extract(epoch FROM min(o.due_at) - clock_timestamp())::float8
-FROM integrations.ghl_outbox AS o
-WHERE o.state = 'owed'
-  AND NOT EXISTS (
-      SELECT
-      FROM integrations.ghl_outbox AS earlier
-      WHERE earlier.lane = o.lane
-        AND earlier.id < o.id
-        AND (earlier.state IN ('owed', 'sending') OR (earlier.state = 'dead' AND earlier.kind LIKE 'create%'))
-  );
+SELECT extract(epoch FROM min(next.due_at) - clock_timestamp())::float8
+FROM (VALUES (0::smallint), (1::smallint)) AS each (priority)
+CROSS JOIN LATERAL (
+    SELECT o.due_at
+    FROM integrations.ghl_outbox AS o
+    WHERE o.state = 'owed'
+      AND o.priority = each.priority
+      AND (
+          SELECT true
+          FROM integrations.ghl_outbox AS earlier
+          WHERE earlier.lane = o.lane
+            AND earlier.id < o.id
+            AND earlier.state IN ('owed', 'sending', 'dead')
+            AND (earlier.state <> 'dead' OR earlier.kind LIKE 'create%')
+          LIMIT 1
+      ) IS NULL
+    ORDER BY o.due_at
+    LIMIT 1
+) AS next;
 
 -- name: rescue_calls
 -- Calls that another process had taken when it ended: whether they were carried out is not known.
@@ -284,6 +296,14 @@ FROM pcd.crm_customers
 WHERE reconsider_at <= clock_timestamp()
 ON CONFLICT (customer_id) DO NOTHING;
 
+-- name: mark_held
+-- Those of whom something waits are to be considered, as it may not have to wait any more.
+INSERT INTO pcd.crm_dirty AS d (customer_id, cause)
+SELECT customer_id, 'waited'
+FROM pcd.crm_customers
+WHERE held <> '[]'
+ON CONFLICT (customer_id) DO NOTHING;
+
 -- name: mark_changed
 -- Those who take part and of whom a row was written between two instants are to be considered.
 WITH changed AS (
@@ -334,12 +354,13 @@ WHERE d.due_at <= clock_timestamp()
   AND ($2::bigint[] IS NULL OR d.customer_id = ANY($2))
   AND (d.cause <> 'backfill'
     OR (SELECT count(*) FROM (SELECT FROM integrations.ghl_outbox WHERE state = 'owed' LIMIT $3 + 1) AS owed) <= $3)
-  AND NOT EXISTS (
-      SELECT
+  AND (
+      SELECT true
       FROM integrations.ghl_outbox AS o
       WHERE o.lane = 'customer ' || d.customer_id
         AND o.state = 'sending'
-  )
+      LIMIT 1
+  ) IS NULL
 ORDER BY d.due_at
 LIMIT $1;
 

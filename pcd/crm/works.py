@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pcd.clock import Clock
     from pcd.config import Config
+    from pcd.crm.desired import Fields
     from pcd.crm.outbox import Owed
     from pcd.crm.premises import Premises
     from pcd.crm.switch import Mode
@@ -86,6 +87,7 @@ class Works:
             lanes=self.lanes,
             settings=lambda: premises.settings,
             is_settled=lambda: premises.is_settled,
+            lacks_stage=self.lacks_stage,
             cache=cache,
         )
         self.outbox = Outbox(db, lease=lease, patience=PATIENCE, is_durable=is_durable)
@@ -102,6 +104,15 @@ class Works:
     async def mode(self) -> Mode:
         """Return what happens to calls now."""
         return await self.switch.mode(self.db)
+
+    async def lacks_stage(self, fields: Fields) -> bool:
+        """Return whether *fields* name a stage that the account lacks, by asking unless that is known."""
+        if "pipelineStageId" not in fields:
+            return False
+        if self.premises.has_stage(fields["pipelineStageId"]):
+            await self.puller.account()
+            await self.premises.refresh(self.db)
+        return not self.premises.has_stage(fields["pipelineStageId"])
 
     async def doubt(self, error: PcdError) -> None:
         """Stop sending if *error* says that no call would fare better."""

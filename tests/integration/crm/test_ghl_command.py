@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
@@ -12,6 +13,7 @@ from support.selling import LIMITLESS, Written, selling, shipped_ghl
 from pcd.sim.ghl.subaccount import open_subaccount
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from pcd.db.pool import Database
@@ -73,20 +75,46 @@ async def test_daemon_goes_live_and_back_in_one_step(db: Database, tmp_path: Pat
             assert cost.json["calls"] == {}
 
 
-async def test_stage_that_is_gone_is_an_alert(db: Database, tmp_path: Path) -> None:
-    """Whoever is told of alerts hears of it; everything else goes on."""
+async def test_stage_that_is_deleted_is_an_alert_until_it_is_back(db: Database, tmp_path: Path) -> None:
+    """Whoever is told of alerts hears of it when the first call finds out; everything else goes on."""
     async with open_subaccount(settings=LIMITLESS) as subaccount:
+        company = Written(db, subaccount.simulator)
+        await company.watch()
         keys = shipped_ghl(subaccount.simulator, subaccount.url)
-        keys["ghl.pipelines.sales.stages.job_sold"] = "nowhere"
-        home = Home(tmp_path, {"database.url": db.url, "health.interval": "500ms", **keys})
+        more = {"health.interval": "500ms", "events.poll_interval": "500ms"}
+        home = Home(tmp_path, {"database.url": db.url, **more, **keys})
         async with started(home, "run", "--only", "events,ghl,health") as daemon:
             await daemon.until_state("ghl sender", "running")
-            with anyio.fail_after(60):
-                while True:
-                    found = (await home.command("alerts", "list", "--json")).json
-                    if any("job_sold" in alert["title"] for alert in found):
-                        break
+            pipelines = subaccount.simulator.store.pipelines
+            sales = next(iter(pipelines.values()))
+            left = tuple(stage for stage in sales.stages if stage.name != "Contacted")
+            pipelines[sales.id] = replace(sales, stages=left)
+            await company.customer(7)
+            await _until(lambda: _alerts(home), lambda alerts: any("contacted" in each for each in alerts))
             assert (await home.command("health")).code == 0
+            assert "stage contacted" in (await home.command("ghl", "status")).out
+            pipelines[sales.id] = sales
+            assert (await home.command("ghl", "reconcile")).code == 0
+            await _until(lambda: _alerts(home), lambda alerts: not alerts)
+            await _until(lambda: _stages(company), lambda stages: stages == ["Contacted"])
+
+
+async def _alerts(home: Home) -> list[str]:
+    """Return the titles of the alerts about stages that are open."""
+    found = (await home.command("alerts", "list", "--json")).json
+    return [each["title"] for each in found if "stage" in each["title"]]
+
+
+async def _stages(company: Written) -> list[str]:
+    return [card[1] for card in company.cards()]
+
+
+async def _until(
+    look: Callable[[], Awaitable[list[str]]], is_so: Callable[[list[str]], bool], *, within: float = 60
+) -> None:
+    with anyio.fail_after(within):
+        while not is_so(await look()):  # noqa: ASYNC110 - no event tells
+            await anyio.sleep(0.1)
 
 
 def _keys(company: Written) -> dict[str, object]:

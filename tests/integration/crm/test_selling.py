@@ -215,25 +215,3 @@ async def test_one_contact_is_made_where_duplicates_are_allowed(db: Database, tm
         await company.settle()
         await company.catch_up()
         assert len(company.sim.store.contacts) == len(company.sim.store.opportunities) == 1
-
-
-async def test_deleted_stage_stops_that_move_alone(
-    db: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    sales, *others = LIMITLESS.pipelines
-    left = tuple(stage for stage in sales.stages if stage.name != "Job Sold")
-    settings = replace(LIMITLESS, pipelines=(replace(sales, stages=left), *others))
-    async with selling(db, tmp_path, settings=settings) as company:
-        await company.patroller.look_there()
-        assert "has no stage job_sold" in caplog.text
-        for st_id in (7, 8):
-            await company.customer(st_id)
-            await company.estimate(st_id, st_id, total=800)
-        await company.settle()
-        await company.estimate(7, 7, total=800, status="Sold", sold_on=datetime.now(UTC))
-        await company.estimate(8, 8, total=800, status="Dismissed")
-        await company.settle()
-        proposed, lost = "Appointment Completed - Proposal Sent", "Estimate Lost"
-        assert [card[:2] for card in company.cards()] == [(EMAIL, proposed), ("c8@example.com", lost)]
-        held = await db.fetch("SELECT customer_id FROM pcd.crm_customers WHERE held <> '[]'")
-        assert [row["customer_id"] for row in held] == [7]
