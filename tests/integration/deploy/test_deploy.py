@@ -89,6 +89,14 @@ def test_compose_file_fits_its_schema() -> None:
     _run(check, "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
 
 
+def test_image_is_built_from_what_is_let_through() -> None:
+    """An engine looks for a file named Dockerfile, unless told."""
+    assert "{context: .., dockerfile: Containerfile}" in (DEPLOY / "compose.yaml").read_text()
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", (ROOT / "Containerfile").read_text(), re.MULTILINE)
+    let_through = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE)
+    assert sorted(" ".join(copied).split()) == sorted(let_through)
+
+
 def test_kubernetes_objects_fit_their_schemas() -> None:
     validate = Path(sys.executable).with_name("kubernetes-validate")
     said = _run(validate, "--strict", DEPLOY / "kubernetes" / "pcd.yaml")
