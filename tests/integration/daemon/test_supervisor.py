@@ -78,10 +78,15 @@ async def lose_the_lease(_: TaskStatus[None]) -> None:
     raise LeaseLost("another daemon holds sync")
 
 
-async def ignore_cancellation(task_status: TaskStatus[None]) -> None:
-    task_status.started()
-    with anyio.CancelScope(shield=True):
-        await anyio.sleep(1)
+def ignoring_cancellation(released: anyio.Event) -> Callable[[TaskStatus[None]], Awaitable[None]]:
+    """Return a behaviour that goes on until *released*, cancelled or not."""
+
+    async def behaviour(task_status: TaskStatus[None]) -> None:
+        task_status.started()
+        with anyio.CancelScope(shield=True):
+            await released.wait()
+
+    return behaviour
 
 
 @asynccontextmanager
@@ -272,7 +277,7 @@ async def test_shutdown_drains_then_stops_in_reverse_order() -> None:
 
 
 async def test_shutdown_goes_on_without_a_drain_or_a_service_that_does_not_end() -> None:
-    stopped = anyio.Event()
+    stopped, released = anyio.Event(), anyio.Event()
 
     async def note_end(task_status: TaskStatus[None]) -> None:
         try:
@@ -283,14 +288,15 @@ async def test_shutdown_goes_on_without_a_drain_or_a_service_that_does_not_end()
     plan = ShutdownPlan(drain=timedelta(milliseconds=5), cancel=timedelta(milliseconds=5))
     supervisor = _supervisor(shutdown=plan)
     supervisor.add(Toy("polite", note_end))
-    supervisor.add(Toy("stubborn", ignore_cancellation), drain=anyio.sleep_forever)
+    supervisor.add(Toy("stubborn", ignoring_cancellation(released)), drain=anyio.sleep_forever)
     stop = anyio.Event()
     async with anyio.create_task_group() as group:
         group.start_soon(supervisor.run, stop)
         await supervisor.wait_for("stubborn", State.RUNNING)
         stop.set()
-        with anyio.fail_after(0.5):
+        with anyio.fail_after(20):
             await stopped.wait()
+        released.set()
 
 
 async def test_slow_service_with_a_deadline_of_its_own_is_waited_for(
@@ -325,7 +331,7 @@ async def test_many_services_that_do_not_end_do_not_wait_for_each_other() -> Non
     """What is added first, the database, is stopped last and must get its turn."""
     plan = ShutdownPlan(cancel=timedelta(hours=1), cancel_all=timedelta(milliseconds=20))
     supervisor = _supervisor(shutdown=plan)
-    ended = anyio.Event()
+    ended, released = anyio.Event(), anyio.Event()
 
     async def note_end(task_status: TaskStatus[None]) -> None:
         try:
@@ -335,11 +341,12 @@ async def test_many_services_that_do_not_end_do_not_wait_for_each_other() -> Non
 
     supervisor.add(Toy("database", note_end), ends_within=timedelta(seconds=30))
     for number in range(3):
-        supervisor.add(Toy(f"stubborn {number}", ignore_cancellation))
+        supervisor.add(Toy(f"stubborn {number}", ignoring_cancellation(released)))
     stop = anyio.Event()
     async with anyio.create_task_group() as group:
         group.start_soon(supervisor.run, stop)
         await supervisor.wait_for("stubborn 0", State.RUNNING)
         stop.set()
-        with anyio.fail_after(0.8):
+        with anyio.fail_after(20):
             await ended.wait()
+        released.set()

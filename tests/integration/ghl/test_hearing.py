@@ -111,7 +111,7 @@ async def test_change_there_is_copied_at_once(there: Subaccount, hearer: Hearer,
             for headers, expected in ((signature, 200), ({"Authorization": "Bearer t"}, 401), (SECRET, 200)):
                 async with session.post(HOOK, data=body, headers=headers) as response:
                     assert response.status == expected
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while await db.fetchval(COPY, otter.id) is None:  # noqa: ASYNC110 - any state of the database
                 await anyio.sleep(0.01)
 

@@ -166,7 +166,7 @@ async def test_refresh_token_that_another_process_spent_meanwhile_is_no_end(
 
     async def spent() -> None:
         """Answer the other's request only once the store holds what the first one was granted."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while len(upstream.asked) < 3:  # noqa: ASYNC110 - the server announces nothing
                 await anyio.sleep(0.001)
         shelf.sealed = new

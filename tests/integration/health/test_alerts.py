@@ -115,7 +115,7 @@ async def test_alert_outlives_its_process(db: Database) -> None:
             alerts.raise_("sync", title="old")
             await server.until(1)
         async with crying(lambda: db, slack(server)) as alerts:
-            with anyio.fail_after(5):
+            with anyio.fail_after(20):
                 while not alerts.open:  # noqa: ASYNC110 - no event tells
                     await anyio.sleep(0.01)
             alerts.resolve("sync")
@@ -136,12 +136,12 @@ async def test_what_another_process_resolved_can_be_raised_again(
     ):
         one.raise_("sync", title="old")
         await first.until(1)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while not other.open:  # noqa: ASYNC110 - no event tells
                 await anyio.sleep(0.01)
         one.resolve("sync")
         await first.until(2)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while other.open:  # noqa: ASYNC110 - no event tells
                 await anyio.sleep(0.01)
         other.raise_("sync", title="old again")

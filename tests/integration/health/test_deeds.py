@@ -97,7 +97,7 @@ async def test_degraded_service_is_restarted_and_waited_for(db: Database) -> Non
     sick, well = Sick("events", ill=2), Sick("web")
     async with supervised(sick, well) as supervisor:
         await supervisor.wait_for("events", State.DEGRADED)
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             assert await deeds(supervisor, db).restart_service("events") == "events restarted"
         assert (sick.starts, well.starts) == (3, 1)
         assert supervisor.state("events") is State.RUNNING
@@ -181,7 +181,7 @@ async def test_steps_of_a_dead_holder_are_taken_back(db: Database) -> None:
     async with supervised(runner) as supervisor:
         await supervisor.wait_for("workflows", State.RUNNING)
         told = await deeds(supervisor, db).reclaim_workflows("workflows")
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while runner.starts < 2:  # noqa: ASYNC110 - no event tells
                 await anyio.sleep(0.01)
     rows: list[Any] = await db.fetch("SELECT holder, lease_until, rescues FROM automation.workflow_instances")

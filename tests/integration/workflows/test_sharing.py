@@ -46,7 +46,7 @@ async def test_steps_of_a_dead_process_move_within_the_lease_time(db: Database) 
     assert len(await dead.store.claim(10)) == 1
     alive = await working(db, holder="alive")
     async with alive.running():
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await alive.until("completed")
     assert await alive.records(id_) == [(1, "lost"), (1, "completed")]
     assert [call.attempt for call in alive.action.calls] == [2]

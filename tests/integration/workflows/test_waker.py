@@ -36,7 +36,7 @@ class Woken:
 
     async def until(self, count: int) -> None:
         """Return once it was woken so often."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             while self.count < count:
                 await self._news.wait()
 
