@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import anyio
 
 from pcd.actions import CATALOGUE, build
-from pcd.db.pool import Database
 from pcd.errors import StoreError
 from pcd.messages.keeper import Keeper
 from pcd.messages.stop_reader import StopReader
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
 
     from pcd.clock import Clock
     from pcd.config import Config
+    from pcd.db.pool import Database
     from pcd.events.channels import Channels
     from pcd.ghl.client import GoHighLevel
     from pcd.keepers import DatabaseKeeper
@@ -118,19 +118,13 @@ class Automation:
 
     async def run_steps(self, ghl: GoHighLevel | None, *, task_status: TaskStatus[None]) -> None:
         """Take due steps until cancelled, on connections that no other work waits for."""
-        db = await Database.connect(
-            self._database.db.url,
-            pool_size=_CONNECTIONS,
-            application_name="pcd workflows",
-            settings=SESSION,
-            wait=_WAIT,
-        )
-        try:
+        own = self._database.pool("workflows", size=_CONNECTIONS, settings=SESSION, wait=_WAIT)
+        async with own as db:
             self._runner = self._make_runner(db, ghl)
-            await self._runner.run(task_status=task_status)
-        finally:
-            self._runner = None
-            await db.close()
+            try:
+                await self._runner.run(task_status=task_status)
+            finally:
+                self._runner = None
 
     def _make_runner(self, db: Database, ghl: GoHighLevel | None) -> Runner:
         store, keeper = self._store(db), self._keeper or self._definitions()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pcd.changes.listener import Listener
 from pcd.events.channels import Channels
-from pcd.events.detector import Detector, recording, settings_of
+from pcd.events.detector import CONNECTIONS, Detector, recording, settings_of
 from pcd.events.publisher import Publisher
+from pcd.events.recorder import SESSION
 from pcd.keepers import LeaseKeeper
 from pcd.supervisor import Built
 from pcd.telemetry import metrics as m
@@ -96,7 +98,7 @@ class Detection:
 
     def _furnish(self, lease: Lease) -> Detector:
         return Detector(
-            self._database.db.url,
+            partial(self._database.pool, "events", size=CONNECTIONS, settings=SESSION),
             lease=lease,
             settings=settings_of(self._config),
             channels=self.channels,

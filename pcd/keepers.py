@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import anyio
 
 from pcd.db.migrate import migrate
-from pcd.db.pool import Database
+from pcd.db.pool import Database, Usage
 from pcd.errors import StoreError, StoreUnreachable, Unauthorized
 from pcd.servicetitan.checker import check
 from pcd.servicetitan.decode import SERVICE
@@ -18,7 +18,7 @@ from pcd.supervisor import Gate
 from pcd.telemetry.metrics import DATABASE_CONNECTIONS, DATABASE_PING, DATABASE_UP, LEASE_HELD
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
 
     from anyio.abc import TaskStatus
@@ -36,6 +36,7 @@ _LOOK_EVERY = 1.0
 # Shorter than this is a hiccup, or ServiceTitan asking for patience.
 _AWAY = 15.0
 _NEVER = float("-inf")
+_MAIN, _WATCH = "main", "watch"
 
 T = TypeVar("T")
 
@@ -65,24 +66,19 @@ class DatabaseKeeper:
         self._prepare = prepare
         self._clock = clock
         self._metrics = metrics
-        self._db: Database | None = None
-        self._spare: Database | None = None
+        self._pools: dict[str, Database | None] = {}
         self._asked_at: float | None = None
         metrics.refresh_with(self._count_connections)
 
     @property
     def db(self) -> Database:
         """The database; raises StoreUnreachable while there is none."""
-        if self._db is None:
-            raise StoreUnreachable(self.gate.reason)
-        return self._db
+        return self._pool_named(_MAIN)
 
     @property
     def spare(self) -> Database:
         """A few connections that no bulk work waits for: for leases and for the daemon's own questions."""
-        if self._spare is None:
-            raise StoreUnreachable(self.gate.reason)
-        return self._spare
+        return self._pool_named(_WATCH)
 
     @property
     def looked_at(self) -> float:
@@ -93,21 +89,46 @@ class DatabaseKeeper:
         """Connect, migrate, watch; raises StoreUnreachable when the database stops answering."""
         try:
             async with self._server(self._tell) as url, _connected(url, self._pool_size, self._tell) as pools:
-                self._db, self._spare = pools
-                await self._migrate(self._db)
-                await self._prepare(self._db)
+                self._pools |= pools
+                await self._migrate(self.db)
+                await self._prepare(self.db)
                 self.gate.open()
                 task_status.started()
-                await self._watch(self._spare)
+                await self._watch(self.spare)
         finally:
-            self._db = self._spare = self._asked_at = None
+            self._pools |= {_MAIN: None, _WATCH: None}
+            self._asked_at = None
             self._metrics.set(DATABASE_UP, 0)
             self.gate.close("waiting for the database")
 
+    @asynccontextmanager
+    async def pool(
+        self, name: str, *, size: int, settings: Mapping[str, str], wait: timedelta | None = None
+    ) -> AsyncGenerator[Database]:
+        """Hold *size* connections of one's own at most, counted under *name*, whose sessions have *settings*.
+
+        Waits for the server for *wait* at most (None: for ever).
+        """
+        db = await Database.connect(
+            self.db.url, pool_size=size, application_name=f"pcd {name}", settings=settings, wait=wait
+        )
+        self._pools[name] = db
+        try:
+            yield db
+        finally:
+            self._pools[name] = None
+            await db.close()
+
+    def _pool_named(self, name: str) -> Database:
+        found = self._pools.get(name)
+        if found is None:
+            raise StoreUnreachable(self.gate.reason)
+        return found
+
     def _count_connections(self) -> None:
-        for name, db in (("main", self._db), ("watch", self._spare)):
-            usage = db.usage._asdict() if db else {}
-            for state, count in usage.items():
+        for name, db in self._pools.items():
+            usage = db.usage if db else Usage(busy=0, idle=0, most=0)
+            for state, count in usage._asdict().items():
                 self._metrics.set(DATABASE_CONNECTIONS, count, pool=name, state=state)
 
     def _tell(self, sentence: str) -> None:
@@ -252,15 +273,15 @@ class LeaseKeeper(Generic[T]):
 @asynccontextmanager
 async def _connected(
     url: str, pool_size: int, tell: Callable[[str], None]
-) -> AsyncGenerator[tuple[Database, Database]]:
+) -> AsyncGenerator[Mapping[str, Database]]:
     """Hold the pool, and a small one beside it: a busy pool is not a dead database."""
-    pools: list[Database] = []
+    pools: dict[str, Database] = {}
     try:
-        for name, size in (("pcd", pool_size), ("pcd watch", 2)):
-            pools.append(await Database.connect(url, pool_size=size, application_name=name, on_wait=tell))
-        yield pools[0], pools[1]
+        for pool, name, size in ((_MAIN, "pcd", pool_size), (_WATCH, "pcd watch", 2)):
+            pools[pool] = await Database.connect(url, pool_size=size, application_name=name, on_wait=tell)
+        yield pools
     finally:
         # At once: each may have to be given up, and a daemon that stops has ten seconds for everything.
         async with anyio.create_task_group() as group:
-            for db in pools:
+            for db in pools.values():
                 group.start_soon(db.close)

@@ -18,7 +18,6 @@ from pcd.crm.premises import Premises
 from pcd.crm.sender import DONE
 from pcd.crm.watcher import Watcher
 from pcd.crm.works import SESSION, Works
-from pcd.db.pool import Database
 from pcd.errors import StoreError
 from pcd.ghl.authenticator import token_path
 from pcd.ghl.client import connect
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from pcd.crm.outbox import Owed
     from pcd.crm.sender import Sender
     from pcd.db.leases import Lease, Leaser
+    from pcd.db.pool import Database
     from pcd.events.channels import Channels
     from pcd.ghl.client import GoHighLevel
     from pcd.ghl.limiter import Claim
@@ -147,25 +147,24 @@ class ClientKeeper:
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Hold it until cancelled."""
         path = token_path(self._config)
-        db = await Database.connect(
-            self._database.db.url, pool_size=_CONNECTIONS, application_name="pcd ghl", settings=SESSION
-        )
-        try:
-            async with connect(
+        async with (
+            self._database.pool("ghl", size=_CONNECTIONS, settings=SESSION) as db,
+            connect(
                 self._config.ghl,
                 clock=self._clock,
                 token_path=path,
                 store=self._store,
                 shared=self._shared,
-            ) as self._client:
-                self._db = db
+            ) as client,
+        ):
+            self._client, self._db = client, db
+            try:
                 self.gate.open()
                 task_status.started()
                 await anyio.sleep_forever()
-        finally:
-            self._client = self._db = None
-            await db.close()
-            self.gate.close("there is no connection to GoHighLevel")
+            finally:
+                self._client = self._db = None
+                self.gate.close("there is no connection to GoHighLevel")
 
 
 class Selling:

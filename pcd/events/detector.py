@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -25,6 +25,7 @@ from pcd.events.writer import Writer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from anyio.abc import TaskStatus
 
@@ -43,6 +44,9 @@ EVENTS = Partitioned(
     schema="automation", table="events", column="detected_at", span=Span.MONTH, ahead=2, keep=RETENTION
 )
 """The event log: dropped by months after a good year. What was told is remembered for ever all the same."""
+
+CONNECTIONS: Final = 3
+"""Two to record with, one for partitions meanwhile."""
 
 _KEEP_EVERY = timedelta(hours=6)
 
@@ -63,7 +67,7 @@ async def recording(
     url: str, *, lease: Lease, settings: Settings, clock: Clock, follower: Follower | None = None
 ) -> AsyncGenerator[Recorder]:
     """Hold a recorder that is ready, for a command while no daemon runs."""
-    db = await _connect(url)
+    db = await Database.connect(url, pool_size=CONNECTIONS, application_name="pcd events", settings=SESSION)
     try:
         recorder = Recorder(
             db, lease=lease, settings=settings, channels=Channels(), clock=clock, follower=follower
@@ -86,15 +90,15 @@ async def preview(db: Database, request: Request, *, settings: Settings, clock: 
 class Detector:
     """A service: detects events under *lease* until it is cancelled.
 
-    *url* is the database's; *channels* and *observe* hear what was recorded; *follower* does what follows
-    from it, in the same transaction.
+    *connected* holds connections of its own, `CONNECTIONS` with `SESSION`; *channels* and *observe* hear
+    what was recorded; *follower* does what follows from it, in the same transaction.
     """
 
     name = "events"
 
     def __init__(  # noqa: PLR0913 - one keyword each for what it works with
         self,
-        url: str,
+        connected: Callable[[], AbstractAsyncContextManager[Database]],
         *,
         lease: Lease,
         settings: Settings,
@@ -103,7 +107,7 @@ class Detector:
         observe: Callable[[Sequence[Recorded], Sequence[Change]], None] = lambda _events, _changes: None,
         follower: Follower | None = None,
     ) -> None:
-        self._url = url
+        self._connected = connected
         self._lease = lease
         self._settings = settings
         self._channels = channels
@@ -127,8 +131,7 @@ class Detector:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Detect until cancelled. Raises StoreError, and LeaseLost when another process took over."""
-        db = await _connect(self._url)
-        try:
+        async with self._connected() as db:
             await self._keep_partitions(db)
             self._recorder = Recorder(
                 db,
@@ -139,12 +142,12 @@ class Detector:
                 observe=self._observe,
                 follower=self._follower,
             )
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._keep_house, db)
-                await self._recorder.run(task_status=task_status)
-        finally:
-            self._recorder = None
-            await db.close()
+            try:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._keep_house, db)
+                    await self._recorder.run(task_status=task_status)
+            finally:
+                self._recorder = None
 
     async def _keep_house(self, db: Database) -> NoReturn:
         while True:
@@ -164,8 +167,3 @@ class Detector:
         if self._recorder is None:
             raise StoreError("events are not being recorded just now; see `pcd status`")
         return self._recorder
-
-
-async def _connect(url: str) -> Database:
-    # Two to record with, one for partitions meanwhile.
-    return await Database.connect(url, pool_size=3, application_name="pcd events", settings=SESSION)
