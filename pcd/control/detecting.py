@@ -27,12 +27,14 @@ class EventMethods:
         """Return each method by its name."""
         return {"events.retry": self.retry, "events.replay": self.replay}
 
-    async def retry(self, _params: dict[str, Any], _tell: Tell) -> object:
+    async def retry(self, _params: dict[str, Any], tell: Tell) -> object:
         """Judge parked rows again, and let halted rules catch up."""
+        tell.stay()
         return describe.retried(await self._detector().retry())
 
-    async def replay(self, params: dict[str, Any], _tell: Tell) -> object:
+    async def replay(self, params: dict[str, Any], tell: Tell) -> object:
         """Derive events again, and record those that are new."""
+        tell.stay()
         try:
             request = msgspec.convert(params, Request)
         except msgspec.ValidationError as error:

@@ -109,6 +109,7 @@ class Methods:
         return await self._order(Compare(_read(params, _OnlyParams).only), tell)
 
     async def _order(self, errand: Errand, tell: Tell) -> object:
+        tell.stay()
         order = self._desk.submit(errand)
         async for _ in order.follow():
             await tell(describe_order(order))

@@ -68,26 +68,31 @@ class SellingMethods:
             "ghl.unit": self.unit,
         }
 
-    async def reconcile(self, _params: dict[str, Any], _tell: Tell) -> object:
+    async def reconcile(self, _params: dict[str, Any], tell: Tell) -> object:
         """Do the five-minute pass now."""
+        tell.stay()
         return await self._clerk().reconcile()
 
-    async def pull(self, params: dict[str, Any], _tell: Tell) -> object:
+    async def pull(self, params: dict[str, Any], tell: Tell) -> object:
         """Copy what GoHighLevel holds."""
+        tell.stay()
         asked = _read(params, _Pull)
         return await self._clerk().pull(asked.collections, full=asked.full)
 
-    async def push(self, params: dict[str, Any], _tell: Tell) -> object:
+    async def push(self, params: dict[str, Any], tell: Tell) -> object:
         """Take in whoever had an estimate made or changed."""
+        tell.stay()
         return await self._clerk().push(_read(params, _Since).since)
 
-    async def preview_backfill(self, params: dict[str, Any], _tell: Tell) -> object:
+    async def preview_backfill(self, params: dict[str, Any], tell: Tell) -> object:
         """Say what taking in customers who do not take part yet would do and cost."""
+        tell.stay()
         asked = _read(params, _Backfill)
         return await self._clerk().preview_backfill(since=asked.since, most=asked.most)
 
-    async def backfill(self, params: dict[str, Any], _tell: Tell) -> object:
+    async def backfill(self, params: dict[str, Any], tell: Tell) -> object:
         """Take in customers who do not take part yet."""
+        tell.stay()
         asked = _read(params, _Backfill)
         return await self._clerk().backfill(since=asked.since, most=asked.most)
 

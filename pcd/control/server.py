@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-Tell: TypeAlias = Callable[[object], Awaitable[None]]
-Method: TypeAlias = Callable[[dict[str, Any], Tell], Awaitable[object]]
-
 _AT_ONCE = 32
+# The other places are for who wants a short answer: `pcd status` tells why nothing else is answered.
+_LASTING = 24
 _PATIENCE = 10.0
 _IDLE = 600.0
 # Whoever kept us waiting this long makes room, where there is none, for somebody who comes.
@@ -45,11 +44,15 @@ class _Gone(Exception):
 
 @dataclass(slots=True, eq=False)
 class _Client:
-    """One connection. *waits_since* is when we began to wait for it, None while it waits for us."""
+    """One connection. *waits_since* is when we began to wait for it, None while it waits for us.
+
+    *is_lasting*: what it asked for takes long.
+    """
 
     stream: SocketStream
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     waits_since: float | None = None
+    is_lasting: bool = False
 
     def waited(self) -> float:
         """Return for how many seconds we have waited for it."""
@@ -73,12 +76,39 @@ class _Client:
             raise _Gone from error
 
 
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """What a method tells the client of its request while it works."""
+
+    _client: _Client
+    _clients: Collection[_Client]
+    _request_id: int
+
+    async def __call__(self, state: object) -> None:
+        """Tell how far it is."""
+        await self._client.send(protocol.progress(self._request_id, state))
+
+    def stay(self) -> None:
+        """Say that the answer may take long, before anything is done; raises ControlError if too many do."""
+        if sum(client.is_lasting for client in self._clients) >= _LASTING:
+            message = (
+                f"{_LASTING} commands that take long are under way already, as many as the daemon serves; "
+                "end one of them (`pcd logs -f`, `pcd sync ...`), then try again"
+            )
+            raise ControlError(message, code="crowded")
+        self._client.is_lasting = True
+
+
+Method: TypeAlias = Callable[[dict[str, Any], Tell], Awaitable[object]]
+
+
 class ControlServer:
     """A service: listens on *path* and answers with *methods*, each called with (params, tell).
 
     Only this user and root are answered. A client that sends garbage gets an error, one that does not
-    read within ten seconds is dropped, and so are idle ones where there are too many. A socket that a
-    killed daemon left is replaced: whoever runs this has `claimed` the path.
+    read within ten seconds is dropped, and so are idle ones where there are too many. Some places are kept
+    free of what takes long. A socket that a killed daemon left is replaced: whoever runs this has `claimed`
+    the path.
     """
 
     name = "control"
@@ -152,12 +182,8 @@ class ControlServer:
         if method is None:
             known = ", ".join(sorted(("hello", *self._methods)))
             raise ControlError(f"no method {request.method!r}; there are: {known}", code="unknown_method")
-
-        async def tell(state: object) -> None:
-            await client.send(protocol.progress(request.id, state))
-
         try:
-            return await method(request.params, tell)
+            return await method(request.params, Tell(client, self._clients, request.id))
         except (ControlError, _Gone):
             raise
         except Exception as error:
@@ -167,6 +193,8 @@ class ControlServer:
             if not isinstance(cause, PcdError):
                 _log.exception("control: %s failed", request.method)
             raise ControlError(describe(cause), code="failed") from error
+        finally:
+            client.is_lasting = False
 
 
 def _is_ours(stream: SocketStream) -> bool:

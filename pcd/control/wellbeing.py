@@ -73,6 +73,7 @@ class WellbeingMethods:
         lines = kept.lines(asked.last, level=asked.level)
         if not asked.follow:
             return {"lines": _fitting(lines)}
+        tell.stay()
         quiet = 0.0
         while True:
             for start in range(0, len(lines), _AT_ONCE):

@@ -257,3 +257,33 @@ async def test_more_clients_than_places_are_served_in_turn(path: Path) -> None:
 
         for _ in range(100):
             group.start_soon(one)
+
+
+@pytest.mark.asyncio
+async def test_short_answers_are_given_while_many_follow_something(path: Path) -> None:
+    """A person finds out why, and the one who leaves makes room for the next."""
+    begun = anyio.Semaphore(0)
+
+    async def follow(_params: dict[str, Any], tell: Tell) -> None:
+        tell.stay()
+        await tell("here")
+        begun.release()
+        await anyio.sleep_forever()
+
+    async def ask() -> None:
+        async with connect(path) as client:
+            await client.call("follow")
+
+    async with serving(path, follow=follow), anyio.create_task_group() as group:
+        for _ in range(server._LASTING):
+            group.start_soon(ask)
+        with anyio.fail_after(10):
+            for _ in range(server._LASTING):
+                await begun.acquire()
+        for _ in range(server._AT_ONCE):
+            async with connect(path) as client:
+                with pytest.raises(ControlError, match="24 commands that take long are under way") as found:
+                    await client.call("follow")
+                assert found.value.code == "crowded"
+                assert await client.call("echo", {"a": 1}) == {"a": 1}
+        group.cancel_scope.cancel()
