@@ -8,6 +8,7 @@ import subprocess
 import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -151,18 +152,27 @@ class Daemon:
         return "".join(self.log)
 
 
-def running(home: Home) -> AbstractAsyncContextManager[Daemon]:
+def running(home: Home, *, fast_by: timedelta = timedelta()) -> AbstractAsyncContextManager[Daemon]:
     """Run a daemon; it is gone when the block is left, by force if need be."""
-    return started(home, "run")
+    return started(home, "run", fast_by=fast_by)
 
 
 @asynccontextmanager
-async def started(home: Home, *arguments: str, **more: str) -> AsyncIterator[Daemon]:
-    """Run ``pcd`` with *arguments*, *more* in its environment; it is gone when the block is left."""
-    command = [sys.executable, "-m", "pcd", *arguments, "--config", str(home.config)]
+async def started(
+    home: Home, *arguments: str, fast_by: timedelta = timedelta(), **more: str
+) -> AsyncIterator[Daemon]:
+    """Run ``pcd`` with *arguments*, *more* in its environment; it is gone when the block is left.
+
+    Its clock is fast by *fast_by*, slow when that is below 0.
+    """
+    module = "pcd.cli.leashed" if fast_by else "pcd"
+    command = [sys.executable, "-m", module, *arguments, "--config", str(home.config)]
+    stdin = subprocess.PIPE if fast_by else subprocess.DEVNULL
     process = await anyio.open_process(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, env=environment(**more)
+        command, stdin=stdin, stdout=subprocess.DEVNULL, env=environment(**more)
     )
+    if process.stdin is not None:
+        await process.stdin.send(str(fast_by.total_seconds()).encode())
     daemon = Daemon(home, process)
     async with anyio.create_task_group() as group:
         group.start_soon(daemon.read)
