@@ -14,7 +14,7 @@ from pcd.crm.settings import CrmSettings, CustomFields, PickList, StageIds, Tech
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pcd.crm.desired import CycleState, Desired
+    from pcd.crm.desired import CycleState, Desired, DesiredOpportunity
 
 ENABLED = datetime(2026, 3, 1, tzinfo=UTC)
 """Since when GoHighLevel is enabled in these tests."""
@@ -119,3 +119,26 @@ def wished(
 ) -> Desired:
     """Return what is desired for *facts* under the settings of these tests."""
     return desire(facts, settings, now=now, history=tuple(history), is_linked=is_linked)
+
+
+def shown(desired: Desired) -> list[tuple[int, Stage | None, str, str | None]]:
+    """Return cycle, stage, status and value of each opportunity."""
+    return [
+        (one.cycle, one.stage, one.status, None if one.value is None else str(one.value))
+        for one in desired.opportunities
+    ]
+
+
+def only(desired: Desired) -> DesiredOpportunity:
+    """Return the one opportunity that there is."""
+    (one,) = desired.opportunities
+    return one
+
+
+def of(*jobs: JobFacts, estimates: tuple[EstimateFacts, ...] = (), **changes: object) -> CustomerFacts:
+    """Return a customer with these."""
+    return customer(jobs=jobs, estimates=estimates, **changes)
+
+
+SALE = estimate(1, "Sold", at=5)
+"""An estimate that was sold the day after it was written."""
