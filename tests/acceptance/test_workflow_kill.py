@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections import Counter
+from datetime import timedelta
 from itertools import cycle
-from pathlib import Path
-from subprocess import DEVNULL
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
-from support.daemons import environment
+from support.dying_worker import LEFT, POINTS, work_until_death
 from support.working import definition, working
 
 from pcd.sim.providers import open_providers
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-    from anyio.abc import Process
 
     from pcd.db.pool import Database
     from pcd.sim.providers import Providers
@@ -33,8 +28,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(1800)]
 
 ROUNDS = int(os.environ.get("PCD_SOAK_ROUNDS", "4"))
 INSTANCES = 20 * ROUNDS
-POINTS = ("after call", "before commit", "after claim", "before claim")
-TESTS = str(Path(__file__).parents[1])
+WITHIN = timedelta(seconds=60 + INSTANCES / 5)
 FLOW = definition(
     {"action": "post_webhook", "with": {"webhook": "n8n"}, "retry": {"attempts": 20, "first": "1s"}},
     {"action": "send_sms", "with": {"text": "Hello."}, "retry": {"attempts": 20, "first": "1s"}},
@@ -44,7 +38,6 @@ FLOW = definition(
 CUSTOMERS = """INSERT INTO servicetitan.st_customers (st_id, tenant_id, name, phone, full_data)
 SELECT n, 1000, 'Heron Court ' || n, '(813) 234-' || lpad(n::text, 4, '0'), '{}'
 FROM generate_series(1, $1::integer) AS n"""
-LEFT = "SELECT count(*) FROM automation.workflow_instances WHERE status = 'active'"
 
 
 async def test_effects_are_what_the_model_allows_whenever_processes_are_killed(db: Database) -> None:
@@ -55,33 +48,12 @@ async def test_effects_are_what_the_model_allows_whenever_processes_are_killed(d
     ids = await work.begin_many(INSTANCES)
     async with open_providers() as providers:
         for _, point in zip(range(ROUNDS), cycle(POINTS), strict=False):
-            await _run(db, providers, point, chance.randint(2, 12))
+            after = chance.randint(2, 12)
+            await work_until_death(db, providers.url, point, after=after, within=WITHIN)
         left = await db.fetchval(LEFT)
-        await _run(db, providers, "", 0)
+        await work_until_death(db, providers.url, "", after=0, within=WITHIN)
         assert left > 0, "nothing was left for the last process"
         await _check(db, providers, ids)
-
-
-async def _run(db: Database, providers: Providers, point: str, after: int) -> None:
-    """Run a process until it dies, or until nothing is left to do."""
-    words = [sys.executable, "-m", "support.dying_worker", db.url, providers.url, point, str(after)]
-    process = await anyio.open_process(
-        words, stdin=DEVNULL, stdout=DEVNULL, stderr=None, env=environment(PYTHONPATH=TESTS)
-    )
-    try:
-        with anyio.fail_after(60 + INSTANCES / 5):
-            while process.returncode is None and await db.fetchval(LEFT):  # noqa: ASYNC110 - no event tells
-                await anyio.sleep(0.05)
-    finally:
-        await _end(process)
-    assert process.returncode == -9
-
-
-async def _end(process: Process) -> None:
-    if process.returncode is None:
-        process.kill()
-    with anyio.CancelScope(shield=True):
-        await process.wait()
 
 
 async def _check(db: Database, providers: Providers, ids: list[UUID]) -> None:

@@ -1,6 +1,7 @@
 """Runs steps with the real actions, as the process of a test; dies by its own hand at a named point.
 
-Arguments: the database's URL, the providers' URL, the point (``""``: never), after how many passages of it.
+Arguments: the database's URL, the providers' URL or a configuration file, the point (``""``: never), after
+how many passages of it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import os
 import signal
 import sys
 from datetime import timedelta
+from pathlib import Path
+from subprocess import DEVNULL
 from typing import TYPE_CHECKING
 
 import anyio
@@ -26,18 +29,50 @@ from pcd.workflows.performer import Performer
 from pcd.workflows.rescuer import Rescuer
 from pcd.workflows.runner import Runner
 from pcd.workflows.store import Store
+from support.daemons import environment
 from support.messaging import SetClock
 from support.working import NEW_YORK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from anyio.abc import Process
+
     from pcd.config import Config
     from pcd.workflows.workflow import Workflow
+
+POINTS = ("after call", "before commit", "after claim", "before claim")
+"""Where a process can die."""
+
+LEFT = "SELECT count(*) FROM automation.workflow_instances WHERE status = 'active'"
+"""How many instances are not at their end."""
 
 LEASE = timedelta(seconds=1)
 _INTERVAL = timedelta(milliseconds=200)
 _AT_ONCE = 10
+
+
+async def work_until_death(db: Database, reaching: str, point: str, *, after: int, within: timedelta) -> None:
+    """Run a process until it dies at *point*, or until nothing is left to do."""
+    words = [sys.executable, "-m", "support.dying_worker", db.url, reaching, point, str(after)]
+    folder = str(Path(__file__).parents[1])
+    process = await anyio.open_process(
+        words, stdin=DEVNULL, stdout=DEVNULL, stderr=None, env=environment(PYTHONPATH=folder)
+    )
+    try:
+        with anyio.fail_after(within.total_seconds()):
+            while process.returncode is None and await db.fetchval(LEFT):  # noqa: ASYNC110 - no event tells
+                await anyio.sleep(0.05)
+    finally:
+        await _end(process)
+    assert process.returncode == -signal.SIGKILL
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    with anyio.CancelScope(shield=True):
+        await process.wait()
 
 
 class Kept:
@@ -70,8 +105,10 @@ def reaper(point: str, after: int) -> Callable[[str], None]:
     return passing
 
 
-def configured(url: str) -> Config:
-    """Return a configuration that sends live through the simulated providers at *url*."""
+def configured(reaching: str) -> Config:
+    """Return the configuration in a file, or one that sends live through the simulated providers at a URL."""
+    if not reaching.startswith("http"):
+        return load(Path(reaching), {})
     made_up = ProviderSettings()
     config = load(None, {})
     return msgspec.structs.replace(
@@ -80,19 +117,19 @@ def configured(url: str) -> Config:
             mode="live",
             sms="twilio",
             twilio=TwilioConfig(
-                api_url=url,
+                api_url=reaching,
                 account_sid=made_up.account_sid,
                 auth_token=Secret(made_up.auth_token),
                 phone_number=made_up.phone_number,
             ),
         ),
         workflows=msgspec.structs.replace(
-            config.workflows, webhooks=(StepWebhook(name="n8n", url=Url(f"{url}/webhook/flow")),)
+            config.workflows, webhooks=(StepWebhook(name="n8n", url=Url(f"{reaching}/webhook/flow")),)
         ),
     )
 
 
-async def main(url: str, providers_url: str, point: str, after: int) -> None:
+async def main(url: str, reaching: str, point: str, after: int) -> None:
     """Take steps until the process dies or is ended."""
     clock, passing = Clock(), reaper(point, after)
     db = await Database.connect(url, pool_size=6, wait=timedelta(seconds=10))
@@ -100,7 +137,7 @@ async def main(url: str, providers_url: str, point: str, after: int) -> None:
     performer = Performer(
         store=store,
         versions=Kept(store),
-        actions=build(configured(providers_url), db=db, ghl=None, clock=SetClock()),
+        actions=build(configured(reaching), db=db, ghl=None, clock=SetClock()),
         reader=FactReader(db, business={}, zone=NEW_YORK, clock=clock),
         zone=NEW_YORK,
         clock=clock,

@@ -113,8 +113,15 @@ class Work:
         """Start one instance as the starter would, for an event that nobody recorded, and return its id."""
         return (await self.begin_many(1, workflow=workflow, customer_id=customer_id, **more))[0]
 
-    async def begin_many(self, count: int, *, workflow: Workflow | None = None, **more: Any) -> list[UUID]:  # noqa: ANN401 - columns
-        """Start *count* instances, each for a customer of its own unless *more* says otherwise."""
+    async def begin_many(
+        self,
+        count: int,
+        *,
+        first: int = 1,
+        workflow: Workflow | None = None,
+        **more: Any,  # noqa: ANN401 - columns
+    ) -> list[UUID]:
+        """Start *count* instances, for customers from *first* on unless *more* says otherwise."""
         one = workflow or self.workflows[0]
         now = await self.db.fetchval("SELECT now()")
         given = {
@@ -130,7 +137,7 @@ class Work:
         }
         rows = [
             {**given, "customer_id": number, "entity_id": number, "event_id": uuid4(), **more}
-            for number in range(1, count + 1)
+            for number in range(first, first + count)
         ]
         async with self.db.transaction() as connection:
             await start(connection, rows)
