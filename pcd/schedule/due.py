@@ -49,16 +49,21 @@ def decide(schedule: Schedule, *, fired_at: datetime | None, now: datetime, zone
     """Return whether *schedule* is due at *now*, given the instant at which it *fired_at* last.
 
     However many occurrences were missed, the schedule is due once. A last firing that lies in the future
-    (the wall clock was set back) is forgotten: the next occurrence counts from *now*.
+    (the clock was set back, or another daemon's is fast) is forgotten: the next occurrence counts from *now*.
     """
     if fired_at is None and schedule.at_first:
         return Due(at=now, is_late=False)
-    if fired_at is None or fired_at > now + _CLOCK_SLACK:
+    if fired_at is None or lies_ahead(fired_at, now=now):
         return NotYet(until=next_occurrence(schedule, after=now, zone=zone))
     expected = next_occurrence(schedule, after=fired_at, zone=zone)
     if expected > now:
         return NotYet(until=expected)
     return Due(at=expected, is_late=now - expected > _CLOCK_SLACK)
+
+
+def lies_ahead(fired_at: datetime, *, now: datetime) -> bool:
+    """Whether a clock that was wrong, this one's or another daemon's, told when a schedule fired."""
+    return fired_at > now + _CLOCK_SLACK
 
 
 def next_occurrence(schedule: Schedule, *, after: datetime, zone: ZoneInfo) -> datetime:

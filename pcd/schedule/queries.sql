@@ -5,10 +5,11 @@ FROM pcd.schedule
 WHERE name = $1;
 
 -- name: register
--- Note since when ($2) a schedule that has never fired waits for its first time.
+-- Note since when ($2) a schedule waits that has never fired, or fired by a wrong clock.
 INSERT INTO pcd.schedule (name, last_due_at)
 VALUES ($1, $2)
-ON CONFLICT (name) DO NOTHING;
+ON CONFLICT (name) DO UPDATE
+SET last_due_at = excluded.last_due_at;
 
 -- name: begin
 -- Note that a schedule fires now ($2); the word tells an interrupted firing from a finished one.

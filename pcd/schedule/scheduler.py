@@ -12,7 +12,7 @@ import anyio
 
 from pcd.db import queries
 from pcd.errors import LeaseLost, PcdError
-from pcd.schedule.due import Due, NotYet, Schedule, decide
+from pcd.schedule.due import Due, NotYet, Schedule, decide, lies_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -88,7 +88,7 @@ class Scheduler:
                         _log.info("schedule: %s was due %s, running it now", schedule.name, self._say(at))
                     entry = await self._fire(schedule, job, word=_STARTED)
                 case NotYet():
-                    if entry.fired_at is None:
+                    if entry.fired_at is None or lies_ahead(entry.fired_at, now=now):
                         entry = await self._register(schedule)
                     await self._tick(schedule)
 
@@ -117,7 +117,7 @@ class Scheduler:
         return Entry(fired_at=fired_at, outcome=outcome)
 
     async def _register(self, schedule: Schedule) -> Entry:
-        """Remember since when a new schedule waits, so that its first time can be missed and caught up."""
+        """Remember since when a schedule waits, so that its next time can be missed and caught up."""
         since = self._clock.now()
         await self._db.execute(_SQL["register"], schedule.name, since)
         return Entry(fired_at=since)

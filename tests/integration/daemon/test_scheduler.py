@@ -130,6 +130,24 @@ async def test_new_nightly_job_waits_for_its_night_even_over_a_restart(db: Datab
     assert jobs.runs == 0
 
 
+async def test_firing_by_a_clock_that_was_hours_fast_delays_nothing(db: Database) -> None:
+    """Another daemon fired last, with a wrong clock: its instant lies ahead of us, and is put right."""
+    jobs = Jobs()
+    jobs.go.set()
+    fired_at = datetime.now(UTC) + timedelta(hours=7)
+    await _remember(db, EVERY_SECOND, fired_at=fired_at, outcome="completed")
+    await _remember(db, NIGHTLY, fired_at=fired_at + timedelta(days=1), outcome="completed")
+    async with running(db, EVERY_SECOND, jobs.run), running(db, NIGHTLY, jobs.run):
+        with anyio.fail_after(10):
+            await jobs.ran.wait()
+            while await _fires_ahead(db):  # noqa: ASYNC110 - in a database
+                await anyio.sleep(0.01)
+
+
+async def _fires_ahead(db: Database) -> bool:
+    return bool(await db.fetchval("SELECT count(*) FROM pcd.schedule WHERE last_due_at > now()"))
+
+
 async def test_interrupted_job_is_run_again_but_not_for_ever(db: Database) -> None:
     await _remember(db, NIGHTLY, fired_at=datetime.now(UTC), outcome="started")
     jobs = Jobs()
