@@ -18,6 +18,8 @@ __all__ = ["Finding", "check"]
 T = TypeVar("T")
 
 _UNSEEN = "contacts.write, opportunities.write"
+_SUBACCOUNT = "locations.readonly"
+_WHERE = "in the private integration's settings (Settings > Private Integrations)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +38,33 @@ async def check(ghl: GoHighLevel, *, sends_messages: bool = False) -> list[Findi
     findings = list(settings_findings(ghl.settings))
     if findings:
         return findings
-    there = await _ask("locations.readonly", ghl.subaccount())
-    if there.value is None:
+    there = await _ask(ghl, _SUBACCOUNT, ghl.subaccount())
+    if there.value is None and there.finding.subject != f"right {_SUBACCOUNT}":
         return [there.finding]
-    findings = [Finding(ok=True, subject="token", text="is accepted"), *subaccount_findings(there.value)]
+    findings = [Finding(ok=True, subject="token", text="is accepted")]
+    findings += subaccount_findings(there.value) if there.value is not None else ()
     findings += [there.finding, await _contacts(ghl)]
-    pipelines = await _ask("opportunities.readonly", ghl.pipelines())
+    pipelines = await _ask(ghl, "opportunities.readonly", ghl.pipelines())
     findings += [pipelines.finding]
     if pipelines.value is not None:
         findings += pipeline_findings(ghl.settings, pipelines.value)
     findings += await _fields(ghl)
-    findings += [(await _ask("users.readonly", ghl.users())).finding]
+    findings += [(await _ask(ghl, "users.readonly", ghl.users())).finding]
     findings += [await _messages(ghl)] if sends_messages else []
     return [*findings, *_unseen(sends_messages=sends_messages)]
 
 
 async def _contacts(ghl: GoHighLevel) -> Finding:
-    answer = await _ask("contacts.readonly", ghl.find_duplicate(email="nobody@example.invalid"))
+    answer = await _ask(ghl, "contacts.readonly", ghl.find_duplicate(email="nobody@example.invalid"))
     return answer.finding
 
 
 async def _fields(ghl: GoHighLevel) -> list[Finding]:
     right = "locations/customFields.readonly"
-    contact = await _ask(right, ghl.custom_fields("contact"))
+    contact = await _ask(ghl, right, ghl.custom_fields("contact"))
     if contact.value is None:
         return [contact.finding]
-    opportunity = await _ask(right, ghl.custom_fields("opportunity"))
+    opportunity = await _ask(ghl, right, ghl.custom_fields("opportunity"))
     if opportunity.value is None:
         return [opportunity.finding]
     found = field_findings(ghl.settings, contact=contact.value, opportunity=opportunity.value)
@@ -70,7 +73,7 @@ async def _fields(ghl: GoHighLevel) -> list[Finding]:
 
 async def _messages(ghl: GoHighLevel) -> Finding:
     """Ask for the conversations of nobody."""
-    answer = await _ask("conversations.readonly", ghl.messages("nobody", limit=1))
+    answer = await _ask(ghl, "conversations.readonly", ghl.messages("nobody", limit=1))
     return answer.finding
 
 
@@ -80,26 +83,39 @@ def _unseen(*, sends_messages: bool) -> Iterator[Finding]:
     yield Finding(ok=True, subject="rights to write", text=told)
 
 
-async def _ask(right: str, asked: Awaitable[T]) -> _Answer[T]:
+async def _ask(ghl: GoHighLevel, right: str, asked: Awaitable[T]) -> _Answer[T]:
     """Return the answer, and whether the token has the *right* that it needs."""
-    subject = f"right {right}"
     try:
         value = await asked
     except Unauthorized as error:
-        remedy = (
-            "put the token of the subaccount's private integration there; a rotated one is found by itself"
-        )
-        return _Answer(None, Finding(ok=False, subject="token", text=str(error), remedy=remedy))
+        return _Answer(None, _refused(ghl, error))
     except WrongPlace as error:
-        is_place = error.cause == "location"
-        what = "subaccount" if is_place else subject
-        remedy = (
-            "set ghl.location_id to the subaccount in which the token was made"
-            if is_place
-            else f"tick {right} in the private integration's settings"
-        )
-        return _Answer(None, Finding(ok=False, subject=what, text=str(error), remedy=remedy))
+        return _Answer(None, _misplaced(ghl, right, error))
     except UpstreamError as error:
-        text = f"could not be asked for: {error}"
-        return _Answer(None, Finding(ok=False, subject=subject, text=text, remedy="try again later"))
-    return _Answer(value, Finding(ok=True, subject=subject, text="is granted"))
+        remedy = "see that the network and ghl.api_url are as they should be, then try again"
+        return _Answer(None, Finding(ok=False, subject="connection", text=str(error), remedy=remedy))
+    return _Answer(value, Finding(ok=True, subject=f"right {right}", text="is granted"))
+
+
+def _refused(ghl: GoHighLevel, error: Unauthorized) -> Finding:
+    remedy = (
+        "`pcd ghl authorize` lets the app in anew"
+        if ghl.settings.oauth.client_id
+        else "put the token of a private integration there that was made in the subaccount itself"
+    )
+    return Finding(ok=False, subject="token", text=f"is not accepted: {error}", remedy=remedy)
+
+
+def _misplaced(ghl: GoHighLevel, right: str, error: WrongPlace) -> Finding:
+    """Return what an answer means that the token as such was good for."""
+    match error.cause:
+        case "scope":
+            remedy = f"tick {right} {_WHERE}; the token stays the same"
+            return Finding(ok=False, subject=f"right {right}", text="is missing", remedy=remedy)
+        case "location":
+            text = f"the token is good, but belongs to another one than {ghl.settings.location_id}"
+            remedy = "set ghl.location_id (GHL_LOCATION_ID) to the one in which the token was made"
+            return Finding(ok=False, subject="subaccount", text=text, remedy=remedy)
+        case _:
+            remedy = "see whether there is a newer pcd: what it asks for is not served any more"
+            return Finding(ok=False, subject=f"right {right}", text=str(error), remedy=remedy)

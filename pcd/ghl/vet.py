@@ -94,7 +94,11 @@ def _pipeline(
     subject, setting = f"{name} pipeline", f"ghl.pipelines.{name}"
     found = next((pipeline for pipeline in there if pipeline.id == wanted.id), None)
     if found is None:
-        told = f"{setting}.id is not set" if not wanted.id else f"there is none with the id {wanted.id}"
+        told = (
+            f"{setting}.id is not set"
+            if not wanted.id
+            else f"there is none with the id {wanted.id} (any more)"
+        )
         listed = ", ".join(f"{pipeline.name} = {pipeline.id}" for pipeline in there) or "there is none at all"
         yield _bad(subject, told, f"set {setting}.id to one of: {listed}")
         return
@@ -102,10 +106,14 @@ def _pipeline(
     named = {name: getattr(wanted.stages, name) for name in wanted.stages.__struct_fields__}
     missing = {stage: stage_id for stage, stage_id in named.items() if stage_id not in stages}
     for stage, stage_id in missing.items():
-        told = f"the stage {stage} is not set" if not stage_id else f"{stage} has no stage {stage_id}"
+        told = f"the stage {stage} is not set" if not stage_id else _gone_stage(stage, stage_id)
         yield _bad(subject, told, _stage_remedy(f"{setting}.stages.{stage}", stage, stages))
     if not missing:
         yield _good(subject, f"{found.name}, with all of its {len(named)} stages")
+
+
+def _gone_stage(stage: str, stage_id: str) -> str:
+    return f"for {stage} there is no stage with the id {stage_id} (any more)"
 
 
 def _stage_remedy(setting: str, wanted: str, stages: dict[str, str]) -> str:
@@ -146,8 +154,12 @@ def _options(role: str, key: str, wanted: dict[str, int], there: Sequence[Custom
     missing = {option: st_id for option, st_id in wanted.items() if option not in field.options}
     for option, st_id in missing.items():
         near = next((one for one in field.options if _plain(one) == _plain(option)), "")
-        told = f"{key} has no option {option!r}; a value that is none is dropped without a word"
-        instead = f'set ghl.technicians.{st_id}.option = "{near}"' if near else f"add the option to {key}"
+        told = f"{key} has no option {option!r}, so GoHighLevel would drop it without a word"
+        instead = (
+            f'set ghl.technicians.{st_id}.option = "{near}"'
+            if near
+            else f"add it to the field under Settings > Custom Fields, or take ghl.technicians.{st_id} out"
+        )
         yield _bad(subject, told, instead)
     if not missing:
         yield _good(subject, f"{key} has all {len(wanted)} options")

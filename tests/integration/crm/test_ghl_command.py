@@ -59,6 +59,23 @@ async def test_commands_work_without_a_daemon(db: Database, tmp_path: Path) -> N
         assert await db.fetchval(chosen, unit) == "somewhere"
 
 
+async def test_check_says_all_that_is_wrong_at_once(db: Database, tmp_path: Path) -> None:
+    """Somebody who ticks rights in GoHighLevel does so once."""
+    async with open_subaccount(settings=LIMITLESS) as subaccount:
+        keys = shipped_ghl(subaccount.simulator, subaccount.url) | {"ghl.pipelines.sales.id": "nonsense"}
+        home = Home(tmp_path, {"database.url": db.url, **keys})
+        subaccount.simulator.gate.revoked = frozenset({"locations.readonly", "users.readonly"})
+        done = await home.command("ghl", "check")
+        assert done.code == 1
+        wrong = [line for line in done.out.splitlines() if line.startswith("NO")]
+        assert wrong == [
+            "NO  right locations.readonly: is missing",
+            "NO  sales pipeline: there is none with the id nonsense (any more)",
+            "NO  right users.readonly: is missing",
+        ]
+        assert "SALES PIPELINE = " in done.out
+
+
 async def test_daemon_goes_live_and_back_in_one_step(db: Database, tmp_path: Path) -> None:
     async with open_subaccount(settings=LIMITLESS) as subaccount:
         company = Written(db, subaccount.simulator)

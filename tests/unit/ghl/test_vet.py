@@ -89,7 +89,7 @@ def test_allowed_duplicate_contacts_are_a_fault() -> None:
         ),
         pytest.param(
             (Pipeline(id="p1", name="Sales", stages=THERE[0].stages[:-1]), THERE[1]),
-            "estimate_lost has no stage s-estimate_lost",
+            "for estimate_lost there is no stage with the id s-estimate_lost",
             id="stage deleted",
         ),
     ],
