@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.05
 _PATIENCE = 50.0
+_LAST_WORDS = 5.0
 
 
 class Done(NamedTuple):
@@ -114,6 +115,15 @@ def service(status: Mapping[str, Any], name: str) -> dict[str, Any]:
     return next(each for each in status["services"] if each["name"] == name)
 
 
+def finished(status: dict[str, list[dict[str, str]]]) -> list[dict[str, str]]:
+    """Return the schedules of *status* that have been kept once."""
+    return [
+        {"outcome": each["last_outcome"]}
+        for each in status["schedules"]
+        if each["last_outcome"] == "completed"
+    ]
+
+
 @dataclass(slots=True)
 class Daemon:
     """A running ``pcd``."""
@@ -122,6 +132,7 @@ class Daemon:
     process: Process
     log: list[str] = field(default_factory=list)
     news: anyio.Event = field(default_factory=anyio.Event)
+    all_read: anyio.Event = field(default_factory=anyio.Event)
 
     async def until_state(self, name: str, state: str) -> dict[str, Any]:
         """Return the status once service *name* is in *state*."""
@@ -140,11 +151,20 @@ class Daemon:
             self.log += [chunk.decode(errors="replace")]
             self.news.set()
             self.news = anyio.Event()
+        self.all_read.set()
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send signal *number* and return the exit code."""
+        """Send signal *number* and return the exit code, its last words read."""
         self.process.send_signal(number)
-        return await self.process.wait()
+        return await self.end()
+
+    async def end(self) -> int:
+        """Return the exit code once it has ended and all that it said is read."""
+        code = await self.process.wait()
+        # uvloop tells of the end before the pipe is empty; whoever inherited the pipe keeps it open.
+        with anyio.move_on_after(_LAST_WORDS):
+            await self.all_read.wait()
+        return code
 
     @property
     def text(self) -> str:
@@ -181,6 +201,7 @@ async def started(
         finally:
             with anyio.CancelScope(shield=True):
                 await _end(process)
+                await daemon.end()
         group.cancel_scope.cancel()
     await process.aclose()
 

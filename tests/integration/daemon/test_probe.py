@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.from_thread
 import pytest
-from support.daemons import Home
 
 from pcd.sim.tenant import Tenant, open_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
+
+    from support.daemons import Home
 
 pytestmark = pytest.mark.asyncio
 
@@ -25,23 +25,6 @@ def tenant() -> Generator[Tenant]:
         portal.wrap_async_context_manager(open_tenant(customers=1, pace=0)) as opened,
     ):
         yield opened
-
-
-@pytest.fixture
-def home(tmp_path: Path, database_url: str, tenant: Tenant) -> Home:
-    settings = tenant.simulator.settings
-    return Home(
-        tmp_path,
-        {
-            "database.url": database_url,
-            "servicetitan.api_url": tenant.url,
-            "servicetitan.auth_url": tenant.url,
-            "servicetitan.tenant_id": settings.tenant,
-            "servicetitan.client_id": settings.client_id,
-            "servicetitan.client_secret": settings.client_secret,
-            "servicetitan.app_key": settings.app_key,
-        },
-    )
 
 
 async def test_good_configuration_is_let_in_by_both(home: Home) -> None:

@@ -6,16 +6,20 @@ In a column list ``!`` means NOT NULL and ``=`` gives the default, as in the des
 from __future__ import annotations
 
 import re
+import shutil
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from support.embedding import servers
 
 from pcd.db.pool import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
 IN_PUBLIC, IN_SCHEMAS = "in public", "in its schemas"
 
@@ -206,3 +210,13 @@ def _table(place: str, name: str, columns: str) -> str:
         default = f" DEFAULT {column['default']}" if column["default"] else ""
         lines.append(f"{column['name']} {column['type']}{' NOT NULL' if column['null'] else ''}{default}")
     return f"CREATE TABLE {place}{name} ({', '.join(lines)});"
+
+
+@pytest.fixture
+def data_dir(short_dir: Path) -> Generator[Path]:
+    """Yield the path of a data directory that does not exist yet, in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(dir=short_dir))
+    folder.chmod(0o755)
+    yield folder / "data"
+    assert servers(folder / "data") == []
+    shutil.rmtree(folder)

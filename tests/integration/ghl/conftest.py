@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pcd.retry import Patience
 
 TOKEN = "pit-hush-hush"
+CONTACT = {"contact": {"id": "c1", "firstName": "Otter"}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,18 +1,16 @@
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from integration.ghl.conftest import CONTACT
 
 from pcd.clock import Clock
-from pcd.config import Secret
 from pcd.errors import (
     Duplicate,
     Malformed,
@@ -25,10 +23,8 @@ from pcd.errors import (
     WrongPlace,
 )
 from pcd.ghl import client as client_module
-from pcd.ghl.authenticator import PrivateToken, token_path
 from pcd.ghl.client import GoHighLevel
 from pcd.ghl.limiter import Limiter
-from pcd.ghl.paginate import MOST_CONTACTS
 from pcd.retry import Patience
 
 if TYPE_CHECKING:
@@ -37,12 +33,16 @@ if TYPE_CHECKING:
 
     from pcd.config import GhlConfig
 
+
 pytestmark = pytest.mark.asyncio
 
-CONTACT = {"contact": {"id": "c1", "firstName": "Otter"}}
+
 OPPORTUNITY = {"opportunity": {"id": "o1", "monetaryValue": 12.5}}
+
 AT = datetime(2026, 11, 24, 15, tzinfo=UTC)
+
 Connect = Callable[..., Awaitable[GoHighLevel]]
+
 LIMITS = {
     "X-RateLimit-Limit-Daily": "200000",
     "X-RateLimit-Daily-Remaining": "150000",
@@ -341,104 +341,6 @@ async def test_budget_is_what_the_headers_say(ghl: GoHighLevel, upstream: Upstre
     budget = ghl.budget
     assert (budget.limit, budget.used, budget.remaining) == (200_000, 50_000, 150_000)
     assert budget.window_free == 79
-
-
-async def test_rotated_token_is_found_without_a_restart(
-    connect: Connect, upstream: Upstream, tmp_path: Path
-) -> None:
-    file = tmp_path / "token"
-    file.write_text("pit-old-one\n")
-    file.chmod(0o600)
-    upstream.good_tokens = {"pit-old-one"}
-    upstream.by_default = type(upstream.by_default)(body=json.dumps(CONTACT).encode())
-    ghl = await connect(authenticator=PrivateToken(Secret("pit-old-one"), path=file))
-    await ghl.get_contact("c1")
-    file.write_text("pit-new-one\n")
-    upstream.good_tokens = {"pit-new-one"}
-    async with anyio.create_task_group() as tasks:
-        for _ in range(4):
-            tasks.start_soon(ghl.create_contact, {"firstName": "Otter"})
-    assert upstream.asked[-1].headers["Authorization"] == "Bearer pit-new-one"
-    upstream.good_tokens = set()
-    with pytest.raises(Unauthorized, match=f"see ghl.token, read from {file}"):
-        await ghl.get_contact("c1")
-
-
-async def test_token_file_that_is_gone_is_told(
-    connect: Connect, upstream: Upstream, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    upstream.good_tokens = set()
-    ghl = await connect(authenticator=PrivateToken(Secret("pit-old-one"), path=tmp_path / "none"))
-    with caplog.at_level(logging.WARNING), pytest.raises(Unauthorized):
-        await ghl.get_contact("c1")
-    assert "cannot be read again" in caplog.text
-    assert "pit-old-one" not in caplog.text
-
-
-async def test_missing_token_asks_nobody(connect: Connect, upstream: Upstream) -> None:
-    ghl = await connect(token=Secret())
-    with pytest.raises(Unauthorized, match=r"GHL_API_KEY"):
-        await ghl.get_contact("c1")
-    assert upstream.asked == []
-
-
-@pytest.mark.parametrize(
-    ("origin", "expected"),
-    [
-        pytest.param("file /run/token", Path("/run/token"), id="its own file"),
-        pytest.param("/etc/pcd/config.toml", None, id="the configuration"),
-        pytest.param("environment GHL_API_KEY", None, id="the environment"),
-        pytest.param("", None, id="nowhere"),
-    ],
-)
-async def test_file_of_the_token_is_known_from_the_configuration(origin: str, expected: Path | None) -> None:
-    from pcd.config import Config
-
-    assert token_path(Config(origins={"ghl.token": origin} if origin else {})) == expected
-
-
-async def test_all_contacts_are_walked_to_the_end(ghl: GoHighLevel, upstream: Upstream) -> None:
-    first = [{"id": f"a{n}", "searchAfter": [n]} for n in range(MOST_CONTACTS)]
-    upstream.then({"contacts": first, "total": MOST_CONTACTS + 2})
-    upstream.then({"contacts": [{"id": "b"}, {"id": "c", "searchAfter": [9]}], "total": MOST_CONTACTS + 2})
-    pages = [[contact.id for contact in page] async for page in ghl.contacts(low_priority=True)]
-    assert pages[1] == ["b", "c"]
-    assert [asked.body.get("searchAfter") for asked in upstream.asked] == [None, [MOST_CONTACTS - 1]]
-
-
-async def test_changed_contacts_are_walked_until_the_first_old_one(
-    ghl: GoHighLevel, upstream: Upstream
-) -> None:
-    found = [
-        {"id": f"a{n}", "searchAfter": [n], "dateUpdated": f"2026-11-2{9 - n}T00:00:00Z"} for n in range(9)
-    ]
-    upstream.then({"contacts": found, "total": 5000})
-    since = datetime(2026, 11, 25, tzinfo=UTC)
-    pages = [[contact.id for contact in page] async for page in ghl.contacts(updated_since=since)]
-    assert pages == [["a0", "a1", "a2", "a3", "a4"]]
-    assert len(upstream.asked) == 1
-
-
-async def test_all_opportunities_are_walked_to_the_end(ghl: GoHighLevel, upstream: Upstream) -> None:
-    meta = {"total": 102, "startAfter": 17, "startAfterId": "a99"}
-    upstream.then({"opportunities": [{"id": f"a{n}"} for n in range(100)], "meta": meta})
-    old = "2020-01-01T00:00:00Z"
-    upstream.then({"opportunities": [{"id": "b"}, {"id": "c", "updatedAt": old}], "meta": {"total": 102}})
-    since = datetime(2026, 1, 1, tzinfo=UTC)
-    pages = [[one.id for one in page] async for page in ghl.opportunities(updated_since=since)]
-    assert [len(page) for page in pages] == [100, 1]
-    assert upstream.asked[1].query["startAfterId"] == "a99"
-    assert upstream.asked[1].query["startAfter"] == "17"
-
-
-async def test_messages_are_those_of_the_contacts_conversation(ghl: GoHighLevel, upstream: Upstream) -> None:
-    upstream.then({"conversations": [{"id": "v1"}], "total": 1})
-    upstream.then({"messages": [{"id": "m1", "messageType": "TYPE_SMS", "direction": "outbound"}]})
-    found = await ghl.messages("c1", limit=5)
-    assert [(message.id, message.kind) for message in found] == [("m1", "TYPE_SMS")]
-    assert upstream.asked[1].path == "/conversations/v1/messages?limit=5"
-    upstream.then({"conversations": []})
-    assert await ghl.messages("c2") == ()
 
 
 async def test_trouble_is_told_when_it_lasts_and_when_it_is_over(

@@ -3,18 +3,15 @@ from __future__ import annotations
 import json
 from datetime import time, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
+from unit.workflows_definitions.conftest import KNOWN
 
-from pcd.actions import CATALOGUE
 from pcd.errors import DefinitionError
-from pcd.messages import compose
 from pcd.workflows.conditions import parse
 from pcd.workflows.decode import decode
-from pcd.workflows.facts import FACTS
-from pcd.workflows.loader import built_in, from_row, from_toml, load_files
-from pcd.workflows.validate import Known, Template, problems_of
+from pcd.workflows.loader import from_toml, load_files
+from pcd.workflows.validate import problems_of
 from pcd.workflows.workflow import (
     After,
     AtTime,
@@ -28,16 +25,8 @@ from pcd.workflows.workflow import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from pcd.workflows.workflow import Workflow
-
-KNOWN = Known(
-    actions=CATALOGUE,
-    facts_in=lambda text: compose.parse(text).facts,
-    templates={"estimate_sent": Template(channel="sms", facts=frozenset({"estimate.total"}))},
-)
 
 WHOLE = b"""
 name = "Everything"
@@ -227,6 +216,16 @@ def test_what_is_not_understood_names_its_place(path: str, value: object, proble
         ("steps.0.with", {}, "give template or text"),
         ("steps.1.fallback.action", "text", "step 2.fallback.action: there is no action 'text'"),
         ("steps.2.with", {"tags": []}, "step 3.with: "),
+        (
+            "steps.2",
+            {"name": "third", "action": "post_webhook", "with": {"webhook": "n9n"}},
+            "step 3.with.webhook: there is no webhook 'n9n' in [[workflows.webhooks]]; did you mean 'n8n'?",
+        ),
+        (
+            "steps.1.fallback",
+            {"action": "post_slack", "with": {"text": "Hi", "webhook": "office"}},
+            "fallback.with.webhook: there is no webhook 'office' in [[workflows.webhooks]]; there are n8n",
+        ),
     ],
 )
 def test_what_a_step_is_told_is_checked(path: str, value: object, problem: str) -> None:
@@ -262,142 +261,6 @@ def test_texts_may_mention_what_steps_put_into_the_context() -> None:
     document["steps"].append({"action": "send_sms", "with": {"text": "{rows.count} of {context.rows.total}"}})
     del document["steps"][2]["wait_for"]
     assert not list(problems_of(decode(document, source="x.toml"), KNOWN))
-
-
-@pytest.mark.parametrize(
-    ("source", "read"), [pytest.param(source, read, id=source) for source, read in built_in()]
-)
-def test_built_in_definition_is_whole_and_switched_off(source: str, read: Callable[[], Workflow]) -> None:
-    workflow = read()
-    assert not workflow.is_enabled
-    assert workflow.description
-    assert not list(problems_of(workflow, KNOWN))
-    assert source.startswith("built-in ")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "appointment.date",
-        "appointment.time",
-        "business.phone",
-        "customer.name",
-        "customer.opted_out",
-        "deadline_date",
-        "estimate.name",
-        "estimate.total",
-        "invoice.balance",
-        "invoice.due_date",
-        "invoice.number",
-        "location.address",
-        "next_available_date",
-        "payment.link",
-        "review.link",
-        "review_link",
-        "review_received",
-        "technician.name",
-        "technician.phone",
-        "workflow.message_count",
-    ],
-)
-def test_what_the_old_definitions_and_templates_mention_is_a_fact(name: str) -> None:
-    assert FACTS[name].meaning
-
-
-def test_built_in_definitions_answer_the_events_of_the_old_system() -> None:
-    events = {read().trigger.event for _, read in built_in()}
-    assert events == {
-        "estimate_created",
-        "job_completed",
-        "job_created",
-        "invoice_created",
-        "invoice_overdue",
-        "appointment_created",
-        "appointment_rescheduled",
-    }
-
-
-def row(**columns: object) -> dict[str, Any]:
-    return {
-        "id": UUID(int=7),
-        "name": "Estimate Follow-Up - 4 Message Max",
-        "description": "Follow up",
-        "trigger_event": "estimate_created",
-        "trigger_conditions": '{"estimate.status": "Open", "estimate.total": {"$gte": 1000}}',
-        "stop_conditions": json.dumps(
-            ["estimate.status == 'Sold'", "workflow.message_count >= 4", "customer.opted_out == true"]
-        ),
-        "steps": json.dumps(
-            [
-                {
-                    "step": 1,
-                    "delay": "2 hours",
-                    "action": "Send SMS to customer: 'Hi {customer.name}, it's ${estimate.total}.'",
-                },
-                {
-                    "step": 2,
-                    "delay": "2 days",
-                    "condition": "estimate.status == Open",
-                    "action": "Send SMS to customer offering the next available date",
-                },
-            ]
-        ),
-        "enabled": True,
-        "max_concurrent_per_customer": 1,
-        "priority": None,
-        **columns,
-    }
-
-
-def test_old_row_is_understood() -> None:
-    found = from_row(row())
-    assert found.source == "row Estimate Follow-Up - 4 Message Max"
-    assert found.row_id == UUID(int=7)
-    assert found.is_enabled
-    assert found.trigger.condition == parse("estimate.status == 'Open' and estimate.total >= 1000")
-    assert [stop.condition for stop in found.stops] == [
-        parse("estimate.status == 'Sold'"),
-        parse("workflow.message_count >= 4"),
-        parse("customer.opted_out == true"),
-    ]
-    first, second = found.steps
-    assert (first.action, first.delay.wait) == ("send_sms", After(rest=timedelta(hours=2)))
-    assert first.parameters == {"text": "Hi {customer.name}, it's ${estimate.total}."}
-    assert (second.action, second.condition) == ("ask_agent", parse("estimate.status == 'Open'"))
-    assert not list(problems_of(found, KNOWN))
-
-
-@pytest.mark.parametrize(
-    ("path", "fact"),
-    [
-        ("total", "event.total"),
-        ("estimate.job_id", "estimate.job_id"),
-        ("estimate.items", "event.estimate.items"),
-        ("customer.name", "customer.name"),
-    ],
-)
-def test_paths_into_the_old_event_are_facts(path: str, fact: str) -> None:
-    found = from_row(row(trigger_conditions=json.dumps({path: {"$ne": None}})))
-    assert found.trigger.condition == parse(f"{fact} != null")
-
-
-@pytest.mark.parametrize(
-    ("columns", "problem"),
-    [
-        ({"trigger_event": "estimate_sold"}, "there is no event 'estimate_sold'"),
-        ({"trigger_conditions": '{"estimate.total": {"$gt3": 1}}'}, "there is no operator"),
-        ({"stop_conditions": "[\"estimate.stats == 'Sold'\"]"}, "stop 1.when: column 1: there is no fact"),
-        ({"steps": "{}"}, "steps: expected a list"),
-        ({"steps": '[{"delay": "soon", "action": "Call"}]'}, "step 1.delay"),
-        ({"steps": "not json"}, "steps: "),
-        ({"steps": '[{"delay": "1 day"}]'}, "step 1.action: expected a text"),
-    ],
-)
-def test_bad_row_names_its_place(columns: dict[str, object], problem: str) -> None:
-    with pytest.raises(DefinitionError) as caught:
-        from_row(row(**columns))
-    assert problem in str(caught.value)
-    assert str(caught.value).startswith("row Estimate Follow-Up")
 
 
 def test_one_bad_file_leaves_the_others_alone(tmp_path: Path) -> None:
