@@ -160,7 +160,7 @@ def drift(
     *,
     customer: Annotated[int | None, typer.Option("--customer", metavar="ID", help="Only this one.")] = None,
     shadow: Annotated[
-        bool, typer.Option("--shadow", help="Add what others made there for our customers meanwhile.")
+        bool, typer.Option("--shadow", help="Add what others made there, and we would not have.")
     ] = False,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -175,8 +175,10 @@ def drift(
 
         async def look(db: Database, premises: Premises) -> dict[str, Any]:
             found = await _differences(db, premises, customer_id=customer)
-            made = await explainer.made_there(db, premises) if shadow else []
-            return {"differences": found, "made_there": made}
+            told: dict[str, Any] = {"differences": found}
+            if shadow:
+                told["made_there"] = await explainer.made_there(db, premises, customer_id=customer)
+            return told
 
         _tell(await _read(loaded, look), words.drift, as_json=as_json)
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pcd.cli.show import cut, screen, table
@@ -11,6 +12,20 @@ if TYPE_CHECKING:
 
 _SHOWN = 60
 _NO_DIFFERENCE = "no differences"
+_NO_PART = "none: takes no part"
+_NOTHING = "nothing"
+_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "firstName": "first name",
+        "lastName": "last name",
+        "email": "e-mail",
+        "address1": "street",
+        "postalCode": "postal code",
+        "dnd": "do not disturb",
+        "pipelineStageId": "stage",
+        "monetaryValue": "value",
+    }
+)
 
 
 def synced(told: Mapping[str, Any]) -> str:
@@ -72,26 +87,65 @@ def backfilled(told: Mapping[str, Any]) -> str:
 
 
 def drift(told: Mapping[str, Any]) -> str:
-    """Return every difference, and what others made meanwhile."""
-    made = [
+    """Return every difference, and what others made meanwhile where that was asked for."""
+    found, made = told["differences"], told.get("made_there")
+    if made is None:
+        return differences(found)
+    calls = [each for each in found if each["what"] == "call"]
+    others = [each for each in found if each["what"] != "call"]
+    parts = {
+        "we would do, and nobody has done there": differences(calls) if calls else _NOTHING,
+        "stands there otherwise, and we would leave it so": differences(others) if others else _NOTHING,
+        "somebody has made there since GoHighLevel was enabled here, and we would not": _made(made)
+        or _NOTHING,
+    }
+    return "\n\n".join(f"{head}:\n{text}" for head, text in parts.items())
+
+
+def _made(made: Mapping[str, Any]) -> str:
+    rows = [
         (
-            str(each["st_customer_id"]),
-            each["pipeline_name"],
-            each["stage_name"],
-            each["status"],
+            _customer(each),
+            "contact",
+            each["name"],
+            f"known by {each['known_by']}",
+            _instead(each),
             each["ghl_id"],
         )
-        for each in told["made_there"]
+        for each in made["contacts"]
     ]
-    text = differences(told["differences"])
-    if made:
-        heads = ("customer", "pipeline", "stage", "status", "opportunity")
-        text += f"\n\nmade there by others, and not by us:\n{table(heads, made)}"
-    return text
+    rows += [
+        (
+            _customer(each),
+            "opportunity",
+            each["name"],
+            f"{each['pipeline_name']}: {each['stage_name']}, {each['status']}",
+            "another one, or none" if each["takes_part"] else _NO_PART,
+            each["ghl_id"],
+        )
+        for each in made["opportunities"]
+    ]
+    heads = ("customer", "what", "name", "as", "ours", "id there")
+    return cut(table(heads, rows), width=screen()) if rows else ""
+
+
+def _customer(each: Mapping[str, Any]) -> str:
+    return "unknown" if each["customer_id"] is None else str(each["customer_id"])
+
+
+def _instead(each: Mapping[str, Any]) -> str:
+    """Return what we take for the customer's contact instead of one that was made there."""
+    if each["customer_id"] is None:
+        return "none: no customer is known by it"
+    if each["ours"]:
+        return f"contact {each['ours']}"
+    return "none: see `pcd explain customer`" if each["takes_part"] else _NO_PART
 
 
 def differences(found: Sequence[Mapping[str, Any]]) -> str:
     """Return differences as a table with the rule that would mend each."""
+    # A stage says which pipeline it is of.
+    found = [each for each in found if each.get("field") != "pipelineId"]
     if not found:
         return _NO_DIFFERENCE
     rows = [
@@ -100,7 +154,8 @@ def differences(found: Sequence[Mapping[str, Any]]) -> str:
     ]
     shown = cut(table(("customer", "difference", "rule", "theirs → ours"), rows), width=screen())
     more = len(found) - len(rows)
-    return f"{shown}\n{len(found):,} differences" + (f", {more:,} not shown (--json has all)" if more else "")
+    count = f"{len(found):,} difference{'s' * (len(found) != 1)}"
+    return f"{shown}\n{count}" + (f", {more:,} not shown (--json has all)" if more else "")
 
 
 def conflicts(found: Sequence[Mapping[str, Any]]) -> str:
@@ -236,8 +291,7 @@ def _call(each: Mapping[str, Any]) -> str:
 
 def _what(each: Mapping[str, Any]) -> str:
     if each["what"] == "kept":
-        field = "stage" if each["field"] == "pipelineStageId" else each["field"]
-        return f"{field} was changed there"
+        return f"{_field(each['field'])} was changed there"
     return each["call"] if each["what"] == "call" else str(each["what"])
 
 
@@ -255,8 +309,15 @@ def _sides(each: Mapping[str, Any]) -> str:
         if name == "pipelineStageId":
             sides.insert(0, f"stage: {_side(names.get(before) or before)}{names.get(value) or value}")
         elif name != "pipelineId":
-            sides.append(f"{name}: {_side(before)}{value}")
+            sides.append(f"{_field(name)}: {_side(before)}{value}")
     return "; ".join(sides)
+
+
+def _field(name: str) -> str:
+    """Return what a field of GoHighLevel's is called by people."""
+    if name.startswith("customFields."):
+        return "custom field"
+    return _FIELDS.get(name, name)
 
 
 def _side(theirs: object) -> str:

@@ -77,11 +77,28 @@ async def units(db: Database) -> list[dict[str, Any]]:
     return [dict(row) for row in await db.fetch(_SQL["units"])]
 
 
-async def made_there(db: Database, premises: Premises) -> list[dict[str, Any]]:
-    """Return what others made in GoHighLevel for our customers since it was enabled here."""
+async def made_there(
+    db: Database, premises: Premises, *, customer_id: int | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the contacts and opportunities that others made for our customers since it was enabled here.
+
+    In `Mode.SHADOW` the others are the old worker. What we count as the customer's own is left out: it is
+    what we would have made.
+    """
     if premises.baseline_at is None:
-        return []
-    return [dict(row) for row in await db.fetch(_SQL["made_there"], premises.baseline_at, _LISTED)]
+        return {"contacts": [], "opportunities": []}
+    contacts = await db.fetch(_SQL["contacts_made_there"], premises.baseline_at)
+    opportunities = await db.fetch(
+        _SQL["opportunities_made_there"],
+        premises.baseline_at,
+        [row["ghl_id"] for row in contacts],
+        [row["customer_id"] for row in contacts],
+    )
+    found = {"contacts": contacts, "opportunities": opportunities}
+    return {
+        what: [dict(row) for row in rows if customer_id is None or row["customer_id"] == customer_id]
+        for what, rows in found.items()
+    }
 
 
 def _why_not(premises: Premises) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pcd.crm import ledger
 from pcd.crm.calls import Applied, Current
+from pcd.crm.describe import TITLES
 from pcd.crm.ledger import Account
 from pcd.crm.reader import facts_of
 from pcd.crm.reconciler import BACKFILL, decide, decide_for
@@ -135,7 +136,7 @@ async def differences(
 
 def _names(settings: CrmSettings) -> dict[str, str]:
     """Return the name of each configured stage by its id."""
-    return {ids.stage_id: stage.value for stage, ids in settings.stages.items()}
+    return {ids.stage_id: TITLES[stage] for stage, ids in settings.stages.items()}
 
 
 def _differences(decision: Decision, names: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -1242,17 +1242,82 @@ SELECT
     (SELECT count(*) FROM pcd.crm_dirty) AS waiting,
     (SELECT count(*) FROM pcd.crm_conflicts) AS conflicts;
 
--- name: made_there
--- Opportunities that others made in GoHighLevel since $1, of contacts that carry our own id.
-SELECT o.ghl_id, o.name, o.pipeline_name, o.stage_name, o.status, o.ghl_created_at, c.st_customer_id
+-- name: contacts_made_there
+-- Contacts that others made in GoHighLevel since $1 for our customers, whom they are known by, and which contact is
+-- the customer's instead. Known by our id (which they carry, or the old worker stored), else by an e-mail, else by
+-- the last ten digits of a phone, else only as the old worker's, by their source.
+WITH made AS MATERIALIZED (
+    SELECT ghl_id, name, source, st_customer_id, ghl_created_at, lower(email) AS email,
+        right(regexp_replace(phone, '\D', '', 'g'), 10) AS digits
+    FROM integrations.ghl_contacts AS c
+    WHERE ghl_created_at >= $1
+      AND gone_at IS NULL
+      AND NOT EXISTS (SELECT FROM pcd.crm_customers AS own WHERE own.contact_id = c.ghl_id)
+), customers AS (
+    SELECT st_id, email, phone, email_addresses, phone_numbers
+    FROM servicetitan.st_customers
+    WHERE merged_to_id IS NULL
+      AND st_deleted_at IS NULL
+), by_email AS (
+    SELECT lower(given.email) AS email, min(st_id) AS customer_id
+    FROM customers
+    CROSS JOIN LATERAL (
+        SELECT email
+        UNION ALL
+        SELECT each ->> 'value'
+        FROM jsonb_array_elements(CASE jsonb_typeof(email_addresses) WHEN 'array' THEN email_addresses END) AS each
+    ) AS given
+    WHERE lower(given.email) IN (SELECT email FROM made)
+    GROUP BY lower(given.email)
+), by_phone AS (
+    SELECT given.digits, min(st_id) AS customer_id
+    FROM customers
+    CROSS JOIN LATERAL (
+        SELECT right(regexp_replace(phone, '\D', '', 'g'), 10) AS digits
+        UNION ALL
+        SELECT right(regexp_replace(each ->> 'value', '\D', '', 'g'), 10)
+        FROM jsonb_array_elements(CASE jsonb_typeof(phone_numbers) WHEN 'array' THEN phone_numbers END) AS each
+    ) AS given
+    WHERE length(given.digits) = 10
+      AND given.digits IN (SELECT digits FROM made)
+    GROUP BY given.digits
+), known AS (
+    SELECT
+        made.*,
+        coalesce(made.st_customer_id, by_email.customer_id, by_phone.customer_id) AS customer_id,
+        CASE
+            WHEN made.st_customer_id IS NOT NULL THEN 'our id'
+            WHEN by_email.customer_id IS NOT NULL THEN 'e-mail'
+            WHEN by_phone.customer_id IS NOT NULL THEN 'phone'
+            ELSE 'source ' || made.source
+        END AS known_by
+    FROM made
+    LEFT JOIN by_email USING (email)
+    LEFT JOIN by_phone USING (digits)
+)
+SELECT known.ghl_id, known.name, known.customer_id, known.known_by, known.ghl_created_at, own.contact_id AS ours,
+    own.customer_id IS NOT NULL AS takes_part
+FROM known
+LEFT JOIN pcd.crm_customers AS own ON own.customer_id = known.customer_id
+WHERE known.customer_id IS NOT NULL
+   OR lower(known.source) = 'servicetitan'
+ORDER BY known.ghl_created_at, known.ghl_id;
+
+-- name: opportunities_made_there
+-- Opportunities that others made in GoHighLevel since $1: those of contacts that are our customers', and of the
+-- contacts $2 of the customers $3.
+SELECT o.ghl_id, o.name, o.pipeline_name, o.stage_name, o.status, o.ghl_created_at,
+    coalesce(o.st_customer_id, own.customer_id, given.customer_id, c.st_customer_id) AS customer_id,
+    own.customer_id IS NOT NULL AS takes_part
 FROM integrations.ghl_opportunities AS o
 JOIN integrations.ghl_contacts AS c ON c.ghl_id = o.ghl_contact_id
+LEFT JOIN pcd.crm_customers AS own ON own.contact_id = c.ghl_id
+LEFT JOIN unnest($2::text[], $3::bigint[]) AS given (contact_id, customer_id) ON given.contact_id = c.ghl_id
 WHERE o.ghl_created_at >= $1
   AND o.gone_at IS NULL
-  AND c.st_customer_id IS NOT NULL
+  AND (coalesce(o.st_customer_id, own.customer_id, c.st_customer_id) IS NOT NULL OR given.contact_id IS NOT NULL)
   AND NOT EXISTS (SELECT FROM pcd.crm_cycles AS y WHERE y.opportunity_id = o.ghl_id)
-ORDER BY o.ghl_created_at
-LIMIT $2;
+ORDER BY o.ghl_created_at, o.ghl_id;
 
 -- name: grant
 -- The app's grant, sealed.
