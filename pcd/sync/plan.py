@@ -87,9 +87,11 @@ def plan(
         if cursor.first_load_completed_at is None:
             return _first_load(cursor)
         return _full_export() if mode is not Mode.INCREMENTAL else _next_export(cursor, now)
-    if mode is not Mode.INCREMENTAL or cursor.reached_at is None or not _has_window(resource):
+    # One that lies ahead was noted by a daemon whose clock was fast: nobody knows how far it truly read.
+    reached_at = cursor.reached_at if cursor.reached_at is None or cursor.reached_at <= now else None
+    if mode is not Mode.INCREMENTAL or reached_at is None or not _has_window(resource):
         return _full_list()
-    return (Drain(export=False, since=cursor.reached_at - lookback, before=now, keep=Keep.AT_END),)
+    return (Drain(export=False, since=reached_at - lookback, before=now, keep=Keep.AT_END),)
 
 
 def restart_after_refused_token(cursor: Cursor, *, lookback: timedelta) -> datetime | None:
@@ -139,7 +141,8 @@ def _full_export() -> tuple[Drain, ...]:
 
 def _next_export(cursor: Cursor, now: datetime) -> tuple[Drain, ...]:
     # What the plain view shows, the recent view shows too: when that is empty, one request is enough.
-    overdue = cursor.plain_pass_at is None or now - cursor.plain_pass_at >= PLAIN_PASS_EVERY
+    since = None if cursor.plain_pass_at is None else now - cursor.plain_pass_at
+    overdue = since is None or not timedelta() <= since < PLAIN_PASS_EVERY
     plain = Drain(export=True, token=cursor.token, keep=Keep.EACH_PAGE, if_found=not overdue)
     if overdue:
         return (plain, Drain(export=True, recent=True, continues=True))

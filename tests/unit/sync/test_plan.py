@@ -31,6 +31,12 @@ LONG_UNREAD = Cursor(
     first_load_completed_at=NOW - timedelta(days=1),
     plain_pass_at=NOW - timedelta(hours=2),
 )
+AHEAD = Cursor(
+    token="t9",
+    reached_at=NOW + timedelta(hours=7),
+    first_load_completed_at=NOW - timedelta(days=1),
+    plain_pass_at=NOW + timedelta(hours=7),
+)
 FIRST_RECENT = Drain(export=True, recent=True, continues=True)
 
 
@@ -114,6 +120,20 @@ FIRST_RECENT = Drain(export=True, recent=True, continues=True)
             LOADED,
             (Drain(export=False, keep=Keep.AT_END, marks_seen=True),),
             id="a list without a filter is read whole",
+        ),
+        pytest.param(
+            LISTED,
+            Mode.INCREMENTAL,
+            AHEAD,
+            (Drain(export=False, keep=Keep.AT_END, marks_seen=True),),
+            id="a list is read whole after a daemon whose clock was fast",
+        ),
+        pytest.param(
+            EXPORTED,
+            Mode.INCREMENTAL,
+            AHEAD,
+            (Drain(export=True, token="t9", keep=Keep.EACH_PAGE), FIRST_RECENT),
+            id="the plain view is read after a daemon whose clock was fast",
         ),
     ],
 )
