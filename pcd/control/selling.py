@@ -105,8 +105,9 @@ class SellingMethods:
         asked = _read(params, _Link)
         return await self._clerk().link(asked.customer_id, asked.contact_id)
 
-    async def switch(self, params: dict[str, Any], _tell: Tell) -> object:
+    async def switch(self, params: dict[str, Any], tell: Tell) -> object:
         """Go live, or back to recording only."""
+        tell.stay()
         return await self._clerk().switch(is_live=_read(params, _Switch).is_live)
 
     async def unit(self, params: dict[str, Any], _tell: Tell) -> object:

@@ -95,13 +95,15 @@ class Clerk:
         return {"customer_id": customer_id, "contact_id": contact_id}
 
     async def switch(self, *, is_live: bool) -> dict[str, Any]:
-        """Go live, or back to recording only."""
+        """Go live, or back to recording only; nothing is written any more once that has returned."""
         await self._need_mode()
-        async with self.works.db.transaction() as connection:
+        async with self.works.lanes.taking(), self.works.db.transaction() as connection:
             await self.works.lease.fence(connection)
             told = await self.works.switch.turn(connection, is_live=is_live, by=COMMAND)
             if is_live:
                 await connection.execute(_SQL["mark_rehearsed"])
+        if not is_live:
+            await self.works.sender.until_answered()
         self.works.lanes.tell_dirty()
         self.works.lanes.tell_owed()
         return told

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup, TaskStatus
 
+    from pcd.config import GhlConfig
     from pcd.crm.breaker import Breaker
     from pcd.crm.lanes import Lanes
     from pcd.crm.outbox import Outbox, Owed
@@ -33,6 +34,9 @@ DONE: Final = "done"
 """What `Sender` says of a call that was carried out; of others the name of the error."""
 
 _IDLE = 1.0
+_AT_ONCE = 16
+# While more waits than there is room for, it is taken some at a time.
+_REFILL = 0.75
 _MOST_TRIES = 8
 
 
@@ -43,11 +47,16 @@ class Pace:
     *doubt* is how long a call without an answer rests before it is looked for: their search lags behind.
     """
 
-    at_once: int = 16
+    at_once: int = _AT_ONCE
     doubt: timedelta = timedelta(seconds=30)
     first: timedelta = timedelta(seconds=2)
     most: timedelta = timedelta(minutes=5)
     closed: timedelta = timedelta(seconds=30)
+
+    @classmethod
+    def fitting(cls, config: GhlConfig) -> Pace:
+        """Return the pace for the rate of *config*: what is taken at once lasts for two seconds."""
+        return cls(at_once=max(_AT_ONCE, config.requests_per_10s // 5), doubt=config.search_lag)
 
 
 class Sender:
@@ -83,6 +92,7 @@ class Sender:
         self._pace = pace or Pace()
         self._jitter = jitter
         self._under_way = 0
+        self._has_more = False
         self._is_leaving = False
         self._ended = anyio.Event()
 
@@ -97,6 +107,10 @@ class Sender:
     async def drain(self) -> None:
         """Take no more calls, and return when those under way were answered."""
         self._is_leaving = True
+        await self.until_answered()
+
+    async def until_answered(self) -> None:
+        """Return when the calls that are under way were answered, or given up for now."""
         while self._under_way:
             await self._ended.wait()
 
@@ -128,6 +142,7 @@ class Sender:
             return 0
         async with self._lanes.taking() as reserved:
             calls = await self._outbox.claim(free, reserved=reserved, dry_run=self._dry_run)
+        self._has_more = len(calls) == free
         for call in calls:
             self._under_way += 1
             group.start_soon(self._send, call, name=f"ghl call {call.id}")
@@ -151,7 +166,8 @@ class Sender:
             self._under_way -= 1
             self._ended.set()
             self._ended = anyio.Event()
-            self._lanes.tell_owed()
+            if not self._has_more or self._under_way <= self._pace.at_once * _REFILL:
+                self._lanes.tell_owed()
 
     async def _try(self, call: Owed) -> str:
         """Carry out *call*, or decide what becomes of it, and return how it went."""
