@@ -33,7 +33,13 @@ if TYPE_CHECKING:
 
 
 SESSION: Mapping[str, str] = MappingProxyType(
-    {"synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
+    {
+        "synchronous_commit": "off",
+        "plan_cache_mode": "force_generic_plan",
+        "enable_seqscan": "off",
+        # Only a plain scan of an index forgets the entries of what was sent, and comes in its order.
+        "enable_bitmapscan": "off",
+    }
 )
 """Settings for sessions that need not wait for the disk: what a crash undoes is considered anew.
 

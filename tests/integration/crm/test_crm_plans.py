@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pcd.crm.works import SESSION
 from pcd.db import queries
 
 if TYPE_CHECKING:
@@ -43,11 +44,15 @@ LARGE = (
 )
 
 
+CLAIM = ("16", "interval '2 min'", "ARRAY[1]", "false", "'ghl'", "1")
+
+
 async def plan(connection: Connection, name: str, *args: str) -> str:
     """Return the plan of a named query as it is made for any argument."""
     await connection.execute("SET LOCAL plan_cache_mode = force_generic_plan")
     await connection.execute(f"PREPARE asked AS {SQL[name]}")
-    rows = await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE asked ({', '.join(args)})")
+    given = f" ({', '.join(args)})" if args else ""
+    rows = await connection.fetch(f"EXPLAIN (COSTS OFF) EXECUTE asked{given}")
     await connection.execute("DEALLOCATE asked")
     return "\n".join(row[0] for row in rows)
 
@@ -59,7 +64,16 @@ async def test_no_query_of_the_hot_path_reads_a_large_table_whole(db: Database) 
         "look_at_events": (*lease, "2000", "ARRAY['job_created']", "false"),
         "dirty": ("100", "NULL", "500", "false"),
         "accounts": ("ARRAY[1]",),
-        "claim_calls": ("16", "interval '2 min'", "ARRAY[1]", "false", *lease),
+        "claim_calls": CLAIM,
+        "until_next_call": (),
+        "contact_of": ("1",),
+        "answer_call": ("1", "1", "'c1'", "'{}'"),
+        "store_contacts": ("'[]'",),
+        "store_opportunities": ("'[]'",),
+        "link": ("1", "'c1'", "'created'"),
+        "apply_contact": ("1", "'{}'"),
+        "apply_opportunity": ("1", "1", "'o1'", "'{}'"),
+        "settle": (*lease, "'[]'", "ARRAY[1]", "'[]'", "ARRAY[1]", "ARRAY[1]"),
         "candidates": ("ARRAY[1]", "ARRAY['c1@example.com']", "ARRAY['+18131']"),
         "deals_of": ("'c1'",),
     }
@@ -72,3 +86,25 @@ async def test_no_query_of_the_hot_path_reads_a_large_table_whole(db: Database) 
         if any(f"Seq Scan on {table} " in f"{line} " for table in LARGE)
     ]
     assert scans == []
+
+
+@pytest.mark.parametrize("fill", ["SELECT", FILL], ids=["never filled", "full and looked at"])
+async def test_calls_are_taken_one_by_one_however_many_wait(db: Database, fill: str) -> None:
+    """Whatever reads all lanes at once takes longer with each call that a backfill owes, or owed."""
+    await db.execute(fill)
+    asked = {
+        "claim_calls": CLAIM,
+        "until_next_call": (),
+        "dirty": ("100", "NULL", "500", "false"),
+    }
+    async with db.transaction() as connection:
+        for setting, value in SESSION.items():
+            await connection.execute(f"SET LOCAL {setting} = {value}")
+        plans = {name: await plan(connection, name, *args) for name, args in asked.items()}
+    found = [
+        (name, line.strip())
+        for name, text in plans.items()
+        for line in text.splitlines()
+        if any(word in line for word in ("Anti Join", "Sort", "Bitmap"))
+    ]
+    assert found == []
