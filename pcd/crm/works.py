@@ -104,7 +104,7 @@ class Works:
             lanes=self.lanes,
             dry_run=config.ghl.dry_run,
             observe=observe,
-            pace=pace or Pace(doubt=config.ghl.search_lag),
+            pace=pace or Pace.fitting(config.ghl),
         )
 
     async def mode(self) -> Mode:

@@ -30,12 +30,13 @@ Source: "Rate Limits", marketplace.gohighlevel.com, read 2026-11-23; some are re
 PERIOD = timedelta(seconds=10)
 
 AT_ONCE = 8
-"""How many calls of each lane are under way at the same time."""
+"""How many calls of each priority are under way at the same time, unless more than that begin in a second."""
 
 _OTHERS = 0.8
 _LOW_SHARE = 0.97
 _HELD_SECONDS = 900.0
-_SLACK = 0.05
+# So much of what a busy processor held up is made up for.
+_SLACK = 0.5
 _LONGEST = 60.0
 _NEAR = 1e-6
 
@@ -76,15 +77,16 @@ class Limiter:
         calls: int = CALLS,
         period: timedelta = PERIOD,
         daily: int = DAILY,
-        at_once: int = AT_ONCE,
+        at_once: int | None = None,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         shared: Claim | None = None,
     ) -> None:
         """Start with an empty window and an unused day; *shared* is asked after the own window."""
+        self.period = period.total_seconds()
+        at_once = max(AT_ONCE, math.ceil(calls / self.period)) if at_once is None else at_once
         if calls < 1 or at_once < 1:
             raise ValueError(f"a limiter needs room for a call: {calls=}, {at_once=}")
-        self._calls, self._configured = calls, calls / period.total_seconds()
-        self.period = period.total_seconds()
+        self._calls, self._configured = calls, calls / self.period
         self._clock, self._sleep, self._shared = clock, sleep, shared
         self._ledger = Ledger(daily=daily, now=clock.now())
         self._starts: deque[float] = deque()
@@ -138,7 +140,7 @@ class Limiter:
             try:
                 with anyio.fail_after(None if longest == math.inf else longest):
                     await stack.enter_async_context(lane.places)
-                    await self._take(lane, until=came_at + longest)
+                    await self._take(lane, came_at=came_at, until=came_at + longest)
             except TimeoutError:
                 raise _too_long(longest) from None
             self.waited_seconds += self._clock.monotonic() - came_at
@@ -151,11 +153,11 @@ class Limiter:
     def _low_calls(self) -> int:
         return math.ceil(self._calls * _LOW_SHARE)
 
-    async def _take(self, lane: _Lane, *, until: float) -> None:
+    async def _take(self, lane: _Lane, *, came_at: float, until: float) -> None:
         """Take a start when it is our turn. Raises RateLimited when it is not before *until*."""
         if lane is self._low:
             async with lane.turn:
-                await self._wait_low(until)
+                await self._wait_low(came_at, until)
             return
         self._urgent_waiting += 1
         try:
@@ -167,7 +169,7 @@ class Limiter:
                 self._calm.set()
                 self._calm = anyio.Event()
 
-    async def _wait_low(self, until: float) -> None:
+    async def _wait_low(self, came_at: float, until: float) -> None:
         while True:
             spacing = self._ledger.spacing(self._clock.now())
             if spacing is None:
@@ -178,7 +180,8 @@ class Limiter:
                 with anyio.move_on_after(self.period):
                     await self._calm.wait()
             elif await self._begin(until=until, gives_way=True):
-                self._low_from = max(self._low_from, self._clock.monotonic() - _SLACK) + spacing
+                late_at = max(came_at, self._clock.monotonic() - _SLACK)
+                self._low_from = max(self._low_from, late_at) + spacing
                 return
 
     async def _begin(self, *, until: float, gives_way: bool = False) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from functools import partial
 from itertools import pairwise
 
@@ -69,6 +70,38 @@ def test_backfill_uses_nearly_the_whole_rate_evenly() -> None:
     starts = run_calls(calls=80, gaps=[0.0] * 1600, low=[True])
     assert 1600 / (starts[-1] - START) >= 8 * 0.95
     assert max(later - before for before, later in pairwise(starts)) < 0.2
+
+
+def test_backfill_makes_up_for_what_held_the_process_up() -> None:
+    clock = StandingClock()
+    limiter = limiter_of(clock, calls=800)
+    starts: list[float] = []
+
+    async def work() -> None:
+        for _ in range(40):
+            await call(limiter, clock, starts, low=True)
+            clock.seconds += 0.4 if len(starts) % 80 == 0 else 0.0
+
+    async def everything() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(40):
+                tasks.start_soon(work)
+
+    anyio.run(everything)
+    assert len(starts) / (starts[-1] - START) >= 80 * 0.95
+
+
+def test_as_many_calls_are_under_way_as_begin_in_a_second() -> None:
+    limiter = limiter_of(StandingClock(), calls=1000)
+
+    async def everything() -> None:
+        with anyio.fail_after(1):
+            async with AsyncExitStack() as stack:
+                for _ in range(100):
+                    await stack.enter_async_context(limiter.slot())
+                assert limiter.in_flight == 100
+
+    anyio.run(everything)
 
 
 def test_urgent_calls_hardly_wait_while_a_backfill_is_under_way() -> None:
