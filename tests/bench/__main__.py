@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
-from asyncio import Runner
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,15 +32,19 @@ async def main(wanted: list[str]) -> int:
     chosen = [name for name in names if not wanted or any(word in name for word in wanted)]
     folder = _folder()
     results: list[Result] = []
+    notes: list[str] = []
     try:
         async with Embedded(folder / "db").use(owner=True) as url:
             version = await _version(url)
             for name in chosen:
                 print(f"{name.removeprefix('bench_')} ...", file=sys.stderr, flush=True)
-                results += await importlib.import_module(f"bench.{name}").measure(url)
+                module = importlib.import_module(f"bench.{name}")
+                results += await module.measure(url)
+                notes += [module.NOTE] if hasattr(module, "NOTE") else []
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     _print(results, version)
+    print("", *notes, sep="\n")
     return sum(result.holds is False for result in results)
 
 
@@ -70,6 +75,17 @@ def _print(results: list[Result], version: str) -> None:
         print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
 
 
+async def _interruptible(wanted: list[str]) -> int:
+    """Run `main`. SIGTERM cancels it as Ctrl-C does: nothing that was started is left behind."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await main(wanted)
+
+
 if __name__ == "__main__":
-    with Runner(loop_factory=uvloop.new_event_loop) as runner:
-        sys.exit(runner.run(main(sys.argv[1:])))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            sys.exit(runner.run(_interruptible(sys.argv[1:])))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("interrupted")
