@@ -99,7 +99,7 @@ def test_unknown_command_is_bad_usage(tmp_path: Path) -> None:
 def test_sync_without_credentials_names_what_is_missing(tmp_path: Path, database_url: str) -> None:
     (tmp_path / "config.toml").write_text(f'[database]\nurl = "{database_url}"\n')
     done = _pcd("sync", "incremental", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "servicetitan.client_id" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -144,8 +144,8 @@ async def _try_demo(folder: Path) -> None:
         process.send_signal(signal.SIGINT)
         await process.wait()
     assert process.returncode == 130
-    assert time.monotonic() - began < 20
-    assert psutil.wait_procs(family, timeout=5)[1] == []
+    assert time.monotonic() - began < 40
+    assert psutil.wait_procs(family, timeout=30)[1] == []
     assert _tree(folder) == []
 
 
@@ -183,7 +183,7 @@ async def test_interrupt_does_not_wait_until_the_company_is_invented(tmp_path: P
         assert process.stdout is not None
         await _until(process.stdout, "Inventing")
         process.send_signal(signal.SIGINT)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             assert await process.wait() == 130
     assert _tree(tmp_path) == []
 
@@ -203,5 +203,5 @@ async def test_demo_ends_by_itself_when_asked_to(short_dir: Path) -> None:
         env=environment(TMPDIR=str(folder)),
     )
     assert done.returncode == 0
-    assert "pcd status" in done.stdout.decode()
+    assert done.stdout.startswith(b"Inventing")
     assert _tree(folder) == []

@@ -117,7 +117,7 @@ async def test_stalled_sync_is_healed_and_every_command_tells(home: Home, db: Da
 
 
 async def test_holder_that_keeps_the_lease_and_does_nothing_is_fenced_off(home: Home, db: Database) -> None:
-    leaser = Leaser(db, holder="a daemon that hangs", ttl=timedelta(seconds=1), clock=Clock())
+    leaser = Leaser(db, holder="a daemon that hangs", ttl=timedelta(seconds=9), clock=Clock())
     async with running(home) as daemon:
         await loaded(home, daemon)
         await daemon.stop()
@@ -140,7 +140,7 @@ async def test_holder_that_keeps_the_lease_and_does_nothing_is_fenced_off(home: 
             await db.execute("UPDATE pcd.cursors SET checked_at = now() - interval '45 minutes'")
             row = await helped(db)
             assert "the holder was cut off" in row["detail"]
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 await lost.wait()
             await daemon.until_state("sync", "running")
             assert await daemon.stop() == 0
