@@ -41,6 +41,7 @@ from pcd.schedule.scheduler import Scheduler
 from pcd.selling import Selling
 from pcd.servicetitan.checker import check
 from pcd.servicetitan.decode import SERVICE
+from pcd.servicetitan.vet import vet
 from pcd.supervisor import Built, State, Supervisor
 from pcd.sync.freshener import Freshener
 from pcd.sync.request import Mode, Report, Request
@@ -337,9 +338,12 @@ async def run(config: Config, *, only: Collection[str] = ()) -> int:
 async def mirror(config: Config, *, tell: Callable[[str], None]) -> AsyncGenerator[Mirror]:
     """Hold the right to sync in this process, for a command while no daemon runs.
 
-    Raises ControlError when somebody else holds it, Unauthorized when ServiceTitan refuses the credentials.
+    Raises ControlError when somebody else holds it, ConfigError when there are no credentials, Unauthorized
+    when ServiceTitan refuses them.
     """
     mirrored(config)  # says what is wrong before anything is started
+    if faults := vet(config.servicetitan):
+        raise ConfigError("; ".join(faults))
     clock = Clock()
     async with (
         upstream(config, clock=clock) as (st, _),

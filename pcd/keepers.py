@@ -207,7 +207,7 @@ class AccessKeeper:
                 await self._watch()
         finally:
             self._away_since = None
-            self.gate.close("ServiceTitan refuses the credentials")
+            self.gate.close("the credentials for ServiceTitan are missing or refused")
 
     async def _watch(self) -> None:
         """Note since when ServiceTitan is away, until somebody doubts the credentials."""

@@ -49,7 +49,8 @@ def reload_config(path: Path | None, *, as_json: bool) -> None:
         if as_json:
             print_json(found)
             return 0
-        print(f"applied: {', '.join(found['applied']) or 'nothing has changed'}")
+        nothing = "nothing" if found["needs_restart"] else "nothing has changed"
+        print(f"applied: {', '.join(found['applied']) or nothing}")
         if found["needs_restart"]:
             print(f"after a restart: {', '.join(found['needs_restart'])}")
         return 0

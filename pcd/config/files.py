@@ -24,7 +24,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not a text file in UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: is not valid TOML: {error}") from None
+        raise ConfigError(f"{path}: is not valid TOML: {_mistake(error)}") from None
 
 
 def read_secret(path: Path, *, is_guarded: bool) -> str:
@@ -45,6 +45,11 @@ def read_secret(path: Path, *, is_guarded: bool) -> str:
             raise ConfigError(f"everybody may read the secret file {path}: chmod 600 {path}")
         content = file.read(_LARGEST_SECRET + 1)
     return _decode(content, path)
+
+
+def _mistake(error: tomllib.TOMLDecodeError) -> str:
+    """Return what *error* says; of a text that its line does not close, what to look for."""
+    return str(error).replace("Illegal character '\\n'", "a text ends without its closing \" or '")
 
 
 def _decode(content: bytes, path: Path) -> str:

@@ -79,12 +79,12 @@ def _faults(settings: ServiceTitanConfig) -> Iterator[str]:
         "client_secret": settings.client_secret.reveal(),
         "app_key": settings.app_key.reveal(),
     }
+    if missing := [key(name) for name, value in values.items() if not value]:
+        yield f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set"
     for name, value in values.items():
-        if not value:
-            yield f"{key(name)} is not set"
-        elif not all("!" <= character <= "~" for character in value):
+        if not all("!" <= character <= "~" for character in value):
             yield f"{key(name)} holds a blank, a line break or an odd character: pasted with too much?"
-        elif name == "tenant_id" and not value.isdigit():
+        elif name == "tenant_id" and value and not value.isdigit():
             yield f"{key(name)} is {value!r}, expected digits"
     for name, url in (("api_url", settings.api_url), ("auth_url", settings.auth_url)):
         if urlsplit(url).scheme not in {"http", "https"} or not _host(url):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import os
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import anyio
@@ -105,7 +106,7 @@ class WebServer:
             except OSError as error:
                 raise self._unusable(error) from error
             host, port = runner.addresses[0][:2]
-            self.address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
+            self.address = address_of(host, port)
             _log.info("web: the status page is at %s", self.address)
             task_status.started()
             await self._look_ahead()
@@ -202,6 +203,13 @@ class WebServer:
         reason = os.strerror(error.errno) if error.errno else str(error)
         hint = "stop what listens there or choose another port"
         return ConfigError(f"daemon.http_port: cannot listen on {where} ({reason}); {hint}")
+
+
+def address_of(host: str, port: int) -> str:
+    """Return what to type into a browser here; what listens everywhere listens on loopback too."""
+    if ip_address(host).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/"
 
 
 def _json(value: Any, *, status: int) -> web.Response:  # noqa: ANN401 - JSON

@@ -102,7 +102,7 @@ async def test_missing_credentials_are_named_without_asking(
     connect: Callable[..., Awaitable[ServiceTitan]], upstream: Upstream
 ) -> None:
     st = await connect(client_id="", app_key=Secret())
-    with pytest.raises(Unauthorized, match=r"CLIENT_ID\) is not set; .*APP_KEY\) is not set"):
+    with pytest.raises(Unauthorized, match=r"CLIENT_ID\), .*APP_KEY\) are not set"):
         await st.get(PATH, {})
     assert upstream.forms == []
 

@@ -216,6 +216,7 @@ def test_everything_wrong_is_reported_at_once(write: Write) -> None:
     [
         (b"[daemon\n", "is not valid TOML"),
         (b"a = 1\na = 2\n", "is not valid TOML"),
+        (b'[daemon]\ntimezone = "UTC\n', r"a text ends without its closing .* \(at line 2, column 16\)"),
         (b"\xff\xfe", "is not a text file in UTF-8"),
     ],
 )
