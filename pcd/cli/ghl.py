@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,13 +11,15 @@ import typer
 
 from pcd.cli import ghl_words as words
 from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.ghl_reach import ask_or_do, asking, read
 from pcd.cli.running import run_async
 from pcd.cli.show import print_json
 from pcd.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pcd.config import Config
-    from pcd.crm.clerk import Clerk
     from pcd.crm.premises import Premises
     from pcd.db.pool import Database
 
@@ -29,9 +31,8 @@ _COLLECTIONS = {
     "estimates": (),
     "all": ("contacts", "opportunities"),
 }
-_TAKES_LEASE_WITHIN = timedelta(seconds=35)
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the calls instead of sending them.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")]
 Since = Annotated[
     str, typer.Option("--since", metavar="WHEN", help='How old work under way may be: 2026-05-01, "180d".')
 ]
@@ -55,16 +56,19 @@ def sync(
         from pcd.crm.clerk import RECENT
 
         told: dict[str, Any] = {}
-        if pulled := _COLLECTIONS[what]:
+        pulled = _COLLECTIONS[what]
+        if pulled and dry_run:
+            told |= {"would_pull": await _would_pull(loaded, pulled, full=full)}
+        elif pulled:
             params = {"collections": pulled, "full": full}
-            told |= await _ask_or_do(loaded, "ghl.pull", params, lambda clerk: clerk.pull(pulled, full=full))
+            told |= await ask_or_do(loaded, "ghl.pull", params, lambda clerk: clerk.pull(pulled, full=full))
         if what in {"estimates", "all"}:
             since = Clock().now() - RECENT
             if dry_run:
-                told |= {"calls": await _read(loaded, lambda db, premises: _would_push(db, premises, since))}
+                told |= {"calls": await read(loaded, lambda db, premises: _would_push(db, premises, since))}
             else:
                 params = {"since": since.isoformat()}
-                told |= await _ask_or_do(loaded, "ghl.push", params, lambda clerk: clerk.push(since))
+                told |= await ask_or_do(loaded, "ghl.push", params, lambda clerk: clerk.push(since))
         _tell(told, words.synced, as_json=as_json)
         return 0
 
@@ -77,10 +81,10 @@ def reconcile(*, dry_run: DryRun = False, config: ConfigOption = None, as_json: 
 
     async def work(loaded: Config) -> int:
         if dry_run:
-            found = await _read(loaded, _differences)
+            found = await read(loaded, _differences)
             _tell([each for each in found if each["what"] == "call"], words.differences, as_json=as_json)
         else:
-            done = await _ask_or_do(loaded, "ghl.reconcile", {}, lambda clerk: clerk.reconcile())
+            done = await ask_or_do(loaded, "ghl.reconcile", {}, lambda clerk: clerk.reconcile())
             _tell(done, words.passed, as_json=as_json)
         return 0
 
@@ -92,23 +96,11 @@ def check(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     """Look at the token, its rights, the subaccount, pipelines and fields; writes nothing."""
 
     async def work(loaded: Config) -> int:
-        from dataclasses import asdict
-
-        from pcd import app as root
-        from pcd.cli.progress import say
-        from pcd.clock import Clock
-        from pcd.crm.grants import StoredGrant
-        from pcd.db.migrate import migrate
-        from pcd.ghl.authenticator import token_path
         from pcd.ghl.checker import check as look
-        from pcd.ghl.client import connect
 
-        async with root.opened(loaded, tell=say) as db:
-            await migrate(db)
-            path, store = token_path(loaded), StoredGrant(lambda: db)
-            async with connect(loaded.ghl, clock=Clock(), token_path=path, store=store) as client:
-                sends = "ghl" in {loaded.messaging.sms, loaded.messaging.email}
-                found = await look(client, sends_messages=sends and loaded.messaging.mode == "live")
+        async with asking(loaded) as (_, client):
+            sends = "ghl" in {loaded.messaging.sms, loaded.messaging.email}
+            found = await look(client, sends_messages=sends and loaded.messaging.mode == "live")
         _tell([asdict(each) for each in found], words.findings, as_json=as_json)
         return 0 if all(each.ok for each in found) else 1
 
@@ -137,7 +129,7 @@ def backfill(
             raise ConfigError("--since: expected a date or a length of time such as 180d")
         params = {"since": at.isoformat(), "most": limit}
         if not yes:
-            cost = await _ask_or_do(
+            cost = await ask_or_do(
                 loaded,
                 "ghl.preview_backfill",
                 params,
@@ -146,7 +138,7 @@ def backfill(
             )
             _tell(cost, words.cost, as_json=as_json)
             return 0
-        done = await _ask_or_do(
+        done = await ask_or_do(
             loaded, "ghl.backfill", params, lambda clerk: clerk.backfill(since=at, most=limit)
         )
         _tell(done, words.backfilled, as_json=as_json)
@@ -180,7 +172,7 @@ def drift(
                 told["made_there"] = await explainer.made_there(db, premises, customer_id=customer)
             return told
 
-        _tell(await _read(loaded, look), words.drift, as_json=as_json)
+        _tell(await read(loaded, look), words.drift, as_json=as_json)
         return 0
 
     _run(config, work)
@@ -193,7 +185,7 @@ def conflicts(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     async def work(loaded: Config) -> int:
         from pcd.crm import explainer
 
-        found = await _read(loaded, lambda db, _: explainer.conflicts(db))
+        found = await read(loaded, lambda db, _: explainer.conflicts(db))
         _tell(found, words.conflicts, as_json=as_json)
         return 0
 
@@ -211,7 +203,7 @@ def link(
 
     async def work(loaded: Config) -> int:
         params = {"customer_id": customer, "contact_id": contact}
-        done = await _ask_or_do(loaded, "ghl.link", params, lambda clerk: clerk.link(customer, contact))
+        done = await ask_or_do(loaded, "ghl.link", params, lambda clerk: clerk.link(customer, contact))
         _tell(done, words.linked, as_json=as_json)
         return 0
 
@@ -228,7 +220,7 @@ def retry(
 
     async def work(loaded: Config) -> int:
         wanted = ids or []
-        done = await _ask_or_do(loaded, "ghl.retry", {"ids": wanted}, lambda clerk: clerk.retry(wanted))
+        done = await ask_or_do(loaded, "ghl.retry", {"ids": wanted}, lambda clerk: clerk.retry(wanted))
         _tell(done, words.retried, as_json=as_json)
         return 0
 
@@ -247,7 +239,7 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
             found = await explainer.status(db, premises, Switch(loaded.ghl))
             return found | {"dead": await outbox.dead(db, limit=10)}
 
-        _tell(await _read(loaded, look), words.status, as_json=as_json)
+        _tell(await read(loaded, look), words.status, as_json=as_json)
         return 0
 
     _run(config, work)
@@ -270,8 +262,8 @@ def units(
         if unit is not None and pipeline:
             wanted = None if pipeline == "none" else pipeline
             params = {"unit_id": unit, "pipeline_id": wanted}
-            await _ask_or_do(loaded, "ghl.unit", params, lambda clerk: clerk.set_unit(unit, wanted))
-        found = await _read(loaded, lambda db, _: explainer.units(db))
+            await ask_or_do(loaded, "ghl.unit", params, lambda clerk: clerk.set_unit(unit, wanted))
+        found = await read(loaded, lambda db, _: explainer.units(db))
         _tell(found, words.units, as_json=as_json)
         return 0
 
@@ -283,7 +275,7 @@ def switch(config: Path | None, *, is_live: bool, as_json: bool) -> None:
 
     async def work(loaded: Config) -> int:
         params = {"is_live": is_live}
-        done = await _ask_or_do(loaded, "ghl.switch", params, lambda clerk: clerk.switch(is_live=is_live))
+        done = await ask_or_do(loaded, "ghl.switch", params, lambda clerk: clerk.switch(is_live=is_live))
         _tell(done, words.switched, as_json=as_json)
         return 0
 
@@ -304,7 +296,7 @@ def explain(config: Path | None, *, customer: int, as_json: bool) -> None:
         def describe(found: dict[str, Any]) -> str:
             return f"{words.explained(found)}\n{messages.described(found)}".rstrip()
 
-        _tell(await _read(loaded, look), describe, as_json=as_json)
+        _tell(await read(loaded, look), describe, as_json=as_json)
         return 0
 
     _run(config, work)
@@ -331,68 +323,14 @@ async def _differences(
     return [each async for each in preview.differences(db, premises, customer_id=customer_id)]
 
 
+async def _would_pull(config: Config, collections: Sequence[str], *, full: bool) -> list[dict[str, Any]]:
+    from pcd.crm.puller import preview
+
+    async with asking(config) as (db, client):
+        return [asdict(await preview(db, client, name, full=full)) for name in collections]
+
+
 async def _would_push(db: Database, premises: Premises, since: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - datetime
     from pcd.crm import preview
 
     return await preview.push(db, premises, since=since)
-
-
-async def _read(config: Config, look: Callable[[Database, Premises], Awaitable[Any]]) -> Any:  # noqa: ANN401 - JSON values
-    """Return what *look* finds in the database; needs no lease and no daemon."""
-    from pcd import app as root
-    from pcd.cli.progress import say
-    from pcd.clock import Clock
-    from pcd.crm.premises import Premises
-    from pcd.db.migrate import migrate
-
-    async with root.opened(config, tell=say) as db:
-        await migrate(db)
-        premises = Premises(config, clock=Clock())
-        await premises.refresh(db)
-        return await look(db, premises)
-
-
-async def _ask_or_do(
-    config: Config,
-    method: str,
-    params: dict[str, Any],
-    do: Callable[[Clerk], Awaitable[dict[str, Any]]],
-    *,
-    sends: bool = True,
-) -> dict[str, Any]:
-    """Return what the daemon answers, or do it here, under the same lease, while none runs.
-
-    Here, what is owed is sent before it returns, if *sends*.
-    """
-    from pcd.control.client import connect_if_any
-
-    async with connect_if_any(config.daemon.control_socket) as client:
-        if client is not None:
-            answer: dict[str, Any] = await client.call(method, params)
-            return answer
-    return await _do(config, do, sends=sends)
-
-
-async def _do(
-    config: Config, do: Callable[[Clerk], Awaitable[dict[str, Any]]], *, sends: bool
-) -> dict[str, Any]:
-    from pcd import app as root
-    from pcd import selling
-    from pcd.cli.progress import say
-    from pcd.clock import Clock
-    from pcd.db.migrate import migrate
-
-    if not selling.is_configured(config):
-        raise ConfigError(
-            "ghl.token and ghl.location_id: nothing is set, expected both to speak to GoHighLevel"
-        )
-    clock = Clock()
-    async with root.opened(config, tell=say) as db, root.opened(config, tell=say) as spare:
-        await migrate(db)
-        leaser = root.leaser_of(config, spare, clock)
-        async with selling.clerk(config, db, leaser=leaser, clock=clock, wait=_TAKES_LEASE_WITHIN) as clerk:
-            done = await do(clerk)
-            if sends:
-                await clerk.works.reconciler.drain()
-                await clerk.works.sender.empty()
-            return done

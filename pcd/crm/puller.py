@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -106,14 +107,14 @@ class Puller:
 
     async def contacts(self, *, full: bool, by: str, low_priority: bool = True) -> Pulled:
         """Copy contacts."""
-        since = None if full else await self._since("contacts")
+        since = None if full else await _since(self._db, "contacts")
         pages = self._client.contacts(updated_since=since, low_priority=low_priority)
         async with passing(self._db, "import_contacts", direction="from_ghl", by=by) as tally:
             return await self._copy("contacts", pages, tally, is_full=since is None)
 
     async def opportunities(self, *, full: bool, by: str, low_priority: bool = True) -> Pulled:
         """Copy opportunities."""
-        since = None if full else await self._since("opportunities")
+        since = None if full else await _since(self._db, "opportunities")
         pages = self._client.opportunities(updated_since=since, low_priority=low_priority)
         async with passing(self._db, "import_opportunities", direction="from_ghl", by=by) as tally:
             return await self._copy("opportunities", pages, tally, is_full=since is None)
@@ -154,9 +155,29 @@ class Puller:
             return contact_row(record, customer_field=self._settings().custom_fields.customer or "")
         return opportunity_row(record)
 
-    async def _since(self, collection: str) -> datetime | None:
-        at: datetime | None = await self._db.fetchval(_SQL["seen_until"], collection)
-        return None if at is None else at - OVERLAP
+
+async def preview(db: Database, client: GoHighLevel, collection: str, *, full: bool) -> Pulled:
+    """Return what a pull of *collection* would bring; writes nothing, here or there."""
+    read = client.contacts if collection == "contacts" else client.opportunities
+    since = None if full else await _since(db, collection)
+    found: Counter[str] = Counter()
+    async for page in read(updated_since=since, low_priority=True):
+        rows = [{"ghl_id": record.id, "full_data": _json(record.raw)} for record in page]
+        compared = await db.fetch(_SQL[f"compare_{collection}"], orjson.dumps(rows).decode())
+        found.update(row["standing"] for row in compared)
+    held = await db.fetchval(_SQL[f"count_{collection}"]) if since is None else 0
+    return Pulled(
+        collection=collection,
+        fetched=found.total(),
+        created=found["new"],
+        updated=found["changed"] + found["back"],
+        gone=max(held - found["same"] - found["changed"], 0),
+    )
+
+
+async def _since(db: Database, collection: str) -> datetime | None:
+    at: datetime | None = await db.fetchval(_SQL["seen_until"], collection)
+    return None if at is None else at - OVERLAP
 
 
 async def store_in(connection: Connection, collection: str, rows: Sequence[dict[str, Any]]) -> list[bool]:

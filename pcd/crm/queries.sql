@@ -546,6 +546,40 @@ SET ghl_contact_id = excluded.ghl_contact_id,
 WHERE o.ghl_updated_at IS NULL OR excluded.ghl_updated_at IS NULL OR excluded.ghl_updated_at >= o.ghl_updated_at
 RETURNING xmax = 0 AS is_new;
 
+-- name: compare_contacts
+-- How each of these records stands to our copy of it.
+SELECT CASE
+        WHEN c.ghl_id IS NULL THEN 'new'
+        WHEN c.gone_at IS NOT NULL THEN 'back'
+        WHEN c.full_data IS DISTINCT FROM r.full_data THEN 'changed'
+        ELSE 'same'
+    END AS standing
+FROM jsonb_to_recordset($1::jsonb) AS r (ghl_id text, full_data jsonb)
+LEFT JOIN integrations.ghl_contacts AS c ON c.ghl_id = r.ghl_id;
+
+-- name: count_contacts
+-- How many records we have a copy of and believe to be there.
+SELECT count(*)
+FROM integrations.ghl_contacts
+WHERE gone_at IS NULL;
+
+-- name: compare_opportunities
+-- How each of these records stands to our copy of it.
+SELECT CASE
+        WHEN c.ghl_id IS NULL THEN 'new'
+        WHEN c.gone_at IS NOT NULL THEN 'back'
+        WHEN c.full_data IS DISTINCT FROM r.full_data THEN 'changed'
+        ELSE 'same'
+    END AS standing
+FROM jsonb_to_recordset($1::jsonb) AS r (ghl_id text, full_data jsonb)
+LEFT JOIN integrations.ghl_opportunities AS c ON c.ghl_id = r.ghl_id;
+
+-- name: count_opportunities
+-- How many records we have a copy of and believe to be there.
+SELECT count(*)
+FROM integrations.ghl_opportunities
+WHERE gone_at IS NULL;
+
 -- name: lose_contacts
 -- Contacts that a complete pull since $1 has not met are gone; yields how many.
 WITH gone AS (

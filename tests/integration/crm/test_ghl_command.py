@@ -59,6 +59,30 @@ async def test_commands_work_without_a_daemon(db: Database, tmp_path: Path) -> N
         assert await db.fetchval(chosen, unit) == "somewhere"
 
 
+async def test_dry_run_of_a_pull_says_what_it_would_copy_and_copies_nothing(
+    db: Database, tmp_path: Path
+) -> None:
+    """Not even since when GoHighLevel is enabled, nor that a pass was made."""
+    async with open_subaccount(settings=LIMITLESS) as subaccount:
+        person = subaccount.simulator.person
+        for number in range(3):
+            person.add_contact(first_name="Heron", email=f"c{number}@example.com")
+        home = Home(tmp_path, {"database.url": db.url, **shipped_ghl(subaccount.simulator, subaccount.url)})
+        shown = await home.command("ghl", "sync", "all", "--dry-run")
+        assert shown.code == 0, shown.err
+        assert "contacts: 3 read; 3 new, 0 changed and 0 gone would be copied, nothing was" in shown.out
+        for table in ("integrations.ghl_contacts", "integrations.ghl_sync_log", "pcd.crm_progress"):
+            assert await db.fetchval(f"SELECT count(*) FROM {table}") == 0
+        assert (await home.command("ghl", "sync", "contacts")).code == 0
+        first, second, _ = subaccount.simulator.store.contacts
+        person.edit_contact(first, last_name="Court")
+        person.delete_contact(second)
+        person.add_contact(first_name="Heron", email="c9@example.com")
+        shown = await home.command("ghl", "sync", "contacts", "--dry-run", "--full")
+        assert "contacts: 3 read; 1 new, 1 changed and 1 gone would be copied, nothing was" in shown.out
+        assert await db.fetchval("SELECT count(*) FROM integrations.ghl_contacts WHERE gone_at IS NULL") == 3
+
+
 async def test_check_says_all_that_is_wrong_at_once(db: Database, tmp_path: Path) -> None:
     """Somebody who ticks rights in GoHighLevel does so once."""
     async with open_subaccount(settings=LIMITLESS) as subaccount:
