@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from contextlib import contextmanager
 from datetime import timedelta
@@ -92,6 +93,14 @@ def short_dir(pytestconfig: pytest.Config) -> Generator[Path]:
     yield folder
     stop_servers(folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def unused_tcp_port() -> Generator[int]:
+    """Yield a port that refuses connections; it is held, so that no other test gets it meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
