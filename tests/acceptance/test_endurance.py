@@ -37,7 +37,7 @@ LOOKS = 8
 BETWEEN_LOOKS = 0.15
 HOLD = 5.0 if ROUNDS else 1.0
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(2 * SECONDS + 180)]
+pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(2 * SECONDS + 600)]
 
 # How long the first in a queue may have waited for the daemon to be taken for one that keeps up.
 KEEPS_UP = 5.0
