@@ -6,7 +6,6 @@ import tomllib
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -25,9 +24,11 @@ from pcd.ghl.client import connect
 from pcd.sim.ghl.settings import GhlSimSettings
 from pcd.sim.ghl.subaccount import open_subaccount
 from support.detecting import Detection, detecting, upsert, watch
+from support.shipped import shipped_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from pcd.config import Config
     from pcd.db.pool import Database
@@ -195,7 +196,7 @@ def configured(sim: Simulator, url: str, folder: Path, **keys: Any) -> Config:  
 
 def shipped_ghl(sim: Simulator, url: str, **keys: object) -> dict[str, object]:
     """Return keys for a configuration file: *sim* with the shipped pipelines and everything switched on."""
-    shipped = tomllib.loads((Path(__file__).parents[2] / "config.toml").read_text(encoding="utf-8"))["ghl"]
+    shipped = tomllib.loads(shipped_text())["ghl"]
     given = {
         "enabled": True,
         "api_url": url,
@@ -216,10 +217,9 @@ def shipped_ghl(sim: Simulator, url: str, **keys: object) -> dict[str, object]:
 
 def config_file(folder: Path, ghl: dict[str, Any], more: str = "") -> Path:
     """Write the shipped configuration with these keys of ``[ghl]`` in place."""
-    shipped = (Path(__file__).parents[2] / "config.toml").read_text(encoding="utf-8")
     lines = "\n".join(f"{key} = {msgspec.json.encode(value).decode()}" for key, value in ghl.items())
     path = folder / "config.toml"
-    path.write_text(shipped.replace("[ghl]\n", f"[ghl]\n{lines}\n", 1) + more)
+    path.write_text(shipped_text().replace("[ghl]\n", f"[ghl]\n{lines}\n", 1) + more)
     path.chmod(0o600)
     return path
 

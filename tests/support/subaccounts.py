@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pcd.clock import Clock
-from pcd.config import Secret, load
+from pcd.config import Secret
 from pcd.ghl.client import GoHighLevel, connect
 from pcd.sim.ghl.settings import GhlSimSettings
 from pcd.sim.ghl.subaccount import Subaccount, open_subaccount
+from support.shipped import shipped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ FIELDS = {"customer": "contact.st_customer_id", "job": "opportunity.st_job_link"
 
 def config_of(there: Subaccount) -> GhlConfig:
     """Return the configuration that comes with the program, for the simulated sub-account."""
-    config = load(Path(__file__).parents[2] / "config.toml", {}).ghl
+    config = shipped().ghl
     settings = there.simulator.settings
     return msgspec.structs.replace(
         config,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from support.shipped import shipped, shipped_text
 
 from pcd.config import Config, listing, load, schema
 from pcd.config.environment import OLD_NAMES
 
-FILE = Path(__file__).parents[3] / "config.toml"
-TEXT = FILE.read_text(encoding="utf-8")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXT = shipped_text()
 COMMENTED_KEY = re.compile(r"^# (?=[a-z_]+ = )", re.MULTILINE)
 PROBE_LINE = re.compile(r"^# ?(?=\[\[health\.probes\]\]|(?:name|kind|target|timeout) = )", re.MULTILINE)
 PIPELINES = "ghl.pipelines."
@@ -25,7 +28,7 @@ def without_probes(text: str) -> str:
 
 
 def test_file_as_delivered_sets_nothing_but_the_pipelines() -> None:
-    assert all(key.startswith(PIPELINES) for key in load(FILE, {}).origins)
+    assert all(key.startswith(PIPELINES) for key in shipped().origins)
 
 
 def test_every_commented_value_is_the_default(tmp_path: Path) -> None:
@@ -50,7 +53,7 @@ def test_every_key_appears_in_its_section(key: str) -> None:
 
 
 def test_pipelines_carry_the_ids_of_the_old_system() -> None:
-    pipelines = load(FILE, {}).ghl.pipelines
+    pipelines = shipped().ghl.pipelines
     assert pipelines.sales.id == "fWJfnMsPzwOXgKdWxdjC"
     assert pipelines.sales.stages.job_sold == "97703c8d-1dc6-46f3-a537-601678cedebd"
     assert pipelines.install.id == "bbsMqYClVMDN26Lr6HdV"

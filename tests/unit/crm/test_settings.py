@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
 from support.customers import ENABLED
+from support.shipped import shipped
 
 from pcd.config import Config
-from pcd.config.load import load
 from pcd.config.shape import GhlConfig, TechnicianOption
 from pcd.crm.desired import Pipeline, Stage
 from pcd.crm.settings import Place, settings_of
 from pcd.ghl import shapes
 
-SHIPPED = load(Path(__file__).parents[3] / "config.toml", {})
+SHIPPED = shipped()
 
 
 def account(config: Config, *, without: Stage | None = None) -> tuple[shapes.Pipeline, ...]:
