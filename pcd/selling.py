@@ -198,6 +198,10 @@ class Selling:
         self._lease = LeaseKeeper(
             LEASE, name="ghl lease", leaser=leaser, furnish=self._furnish, metrics=metrics
         )
+        if not is_configured(config):
+            self._lease.gate.reason = "ghl.token and ghl.location_id are not set"
+        elif not config.ghl.enabled:
+            self._lease.gate.reason = "ghl.enabled is false"
 
     def client(self) -> GoHighLevel:
         """Return what speaks to GoHighLevel; raises StoreError while there is none."""
