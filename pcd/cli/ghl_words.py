@@ -34,11 +34,11 @@ def synced(told: Mapping[str, Any]) -> str:
         f"{each['collection']}: {each['fetched']:,} read, {each['created']:,} new, {each['gone']:,} gone"
         for each in told.get("pulled", ())
     ]
-    lines += [
-        f"{each['collection']}: {each['fetched']:,} read; {each['created']:,} new, {each['updated']:,} changed "
-        f"and {each['gone']:,} gone would be copied, nothing was"
-        for each in told.get("would_pull", ())
-    ]
+    for each in told.get("would_pull", ()):
+        brought = f"{each['created']:,} new, {each['updated']:,} changed and {each['gone']:,} gone"
+        lines.append(
+            f"{each['collection']}: {each['fetched']:,} read; {brought} would be copied, nothing was"
+        )
     if "customers" in told:
         lines.append(passed(told))
     if "calls" in told:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pcd.crm import normalize
 from pcd.crm.assign import assign
@@ -13,13 +13,15 @@ from pcd.crm.oddity import Oddity
 from pcd.crm.work import earliest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
 
     from pcd.crm.cycle import Cycle, Standing
     from pcd.crm.facts import CustomerFacts, JobFacts
     from pcd.crm.settings import CrmSettings
+
+T = TypeVar("T")
 
 BACKFILL_TAG = "servicetitan-backfill"
 """What a contact made by a backfill is tagged with, so that an automation there can leave it out."""
@@ -91,7 +93,8 @@ def _contact(facts: CustomerFacts, settings: CrmSettings) -> tuple[DesiredContac
     name = normalize.name(facts.name, first=facts.first_name, last=facts.last_name, kind=facts.type)
     if not name.whole:
         name = normalize.name(f"Customer {facts.id}", kind="Commercial")
-    phone, email = normalize.phone(facts.phone, settings.country), normalize.email(facts.email)
+    phone = _usable(facts.phone, facts.phones, lambda text: normalize.phone(text, settings.country))
+    email = _usable(facts.email, facts.emails, normalize.email)
     customer_field = settings.custom_fields.customer
     contact = DesiredContact(
         customer_id=facts.id,
@@ -108,8 +111,22 @@ def _contact(facts: CustomerFacts, settings: CrmSettings) -> tuple[DesiredContac
         do_not_contact=facts.do_not_contact,
         tags=(BACKFILL_TAG,) if _is_backfill(settings) else (),
         custom_fields={customer_field: str(facts.id)} if customer_field else {},
+        other_emails=_others((normalize.email(one) for one in facts.emails), email),
+        other_phones=_others(
+            (normalize.e164(one, settings.country) for one in facts.phones), phone.e164 if phone else None
+        ),
     )
     return contact, [Note(oddity=one) for one in _oddities(facts, phone=phone, email=email)]
+
+
+def _usable(first: str | None, further: Iterable[str], read: Callable[[str | None], T | None]) -> T | None:
+    """Return the first key that *read* can make use of, None where none is."""
+    return next((found for text in (first, *further) if (found := read(text)) is not None), None)
+
+
+def _others(keys: Iterable[str | None], shown: str | None) -> tuple[str, ...]:
+    """Return the usable ones of *keys* but the one *shown*, each once."""
+    return tuple(dict.fromkeys(key for key in keys if key and key != shown))
 
 
 def _oddities(facts: CustomerFacts, *, phone: normalize.Phone | None, email: str | None) -> Iterable[Oddity]:

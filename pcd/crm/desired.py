@@ -113,7 +113,10 @@ class CycleState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredContact:
-    """The contact as it should be. None and "" in an address or a key mean that nothing is said about it."""
+    """The contact as it should be. None and "" in an address or a key mean that nothing is said about it.
+
+    The other e-mails and phones of the customer are not shown; a contact is recognised by them.
+    """
 
     customer_id: int
     name: str
@@ -129,6 +132,8 @@ class DesiredContact:
     do_not_contact: bool = False
     tags: tuple[str, ...] = ()
     custom_fields: Mapping[str, str] = field(default_factory=dict)
+    other_emails: tuple[str, ...] = ()
+    other_phones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,6 +61,7 @@ class EstimateFacts:
 class CustomerFacts:
     """One customer with everything that decides how GoHighLevel shows them.
 
+    *email* and *phone* are shown and looked for, *emails* and *phones* are all that there are.
     *merged_into* is the customer that this one was merged into. *do_not_contact* is the wish of the
     customer, *do_not_service* that of the business.
     """
@@ -72,6 +73,8 @@ class CustomerFacts:
     type: str | None = None
     email: str | None = None
     phone: str | None = None
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
     street: str = ""
     city: str = ""
     state: str = ""

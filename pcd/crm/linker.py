@@ -56,7 +56,9 @@ def keys_of(desired: Desired) -> Keys | None:
     """Return what the customer can be found by; None where no contact is to be."""
     if desired.contact is None:
         return None
-    return Keys(customer_id=desired.customer_id, email=desired.contact.email, phone=desired.contact.phone)
+    contact = desired.contact
+    others = frozenset((*contact.other_emails, *contact.other_phones))
+    return Keys(customer_id=desired.customer_id, email=contact.email, phone=contact.phone, others=others)
 
 
 def adoptable(desired: Desired, deals: Sequence[Deal], settings: CrmSettings) -> dict[int, str]:
@@ -88,12 +90,9 @@ async def look(
     source: Source, wanted: Sequence[Keys], settings: CrmSettings
 ) -> Mapping[int, Found | Conflict]:
     """Return what our copies say of each of *wanted*; whoever is not there is new, as far as they know."""
-    rows = await source.fetch(
-        _SQL["candidates"],
-        [keys.customer_id for keys in wanted],
-        [keys.email for keys in wanted],
-        [keys.phone for keys in wanted],
-    )
+    asked = [(keys.customer_id, keys.email, keys.phone) for keys in wanted]
+    asked += [(keys.customer_id, key, key) for keys in wanted for key in sorted(keys.others)]
+    rows = await source.fetch(_SQL["candidates"], *map(list, zip(*asked, strict=True)))
     if not rows:
         return {}
     candidates: dict[int, list[Candidate]] = {}

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """What a customer is known by: the stored *link*, the normalised *email*, the E.164 *phone*."""
+    """What a customer is known by: the stored *link*, the normalised *email*, the E.164 *phone*.
+
+    *others* are all further e-mails and phones, in the same forms.
+    """
 
     customer_id: int
     link: str | None = None
     email: str | None = None
     phone: str | None = None
+    others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +49,7 @@ class Linked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adopt:
-    """An existing contact is the customer; *by* says why: ``id``, ``email`` or ``phone``."""
+    """An existing contact is the customer; *by* says why: ``id``, ``email``, ``phone`` or ``further key``."""
 
     contact_id: str
     by: str
@@ -73,6 +77,7 @@ def match(keys: Keys, candidates: Collection[Candidate], *, country: str, allow_
     The stored link wins, then our own id in the contact's custom field, then the e-mail, then the phone.
     Two contacts found by different keys are a conflict, and so is one that belongs to another customer,
     unless the account says *allow_duplicates*. Numbers without a country code are read as of *country*.
+    The further e-mails and phones count only where those lead to nobody, and to nobody else's contact.
     """
     if keys.link is not None:
         return Linked(contact_id=keys.link)
@@ -87,7 +92,7 @@ def match(keys: Keys, candidates: Collection[Candidate], *, country: str, allow_
     free = [id_ for id_ in mine if not _is_anothers(known[id_], keys)]
     if len(free) < len(mine) and not allow_duplicates:
         return _conflict("a contact with the same e-mail or phone is another customer's", found, list(mine))
-    return _choose({id_: mine[id_] for id_ in free})
+    return _choose({id_: mine[id_] for id_ in free}) if mine else _by_others(keys, candidates, country)
 
 
 def _choose(found: Mapping[str, tuple[str, ...]]) -> Match:
@@ -103,6 +108,23 @@ def _choose(found: Mapping[str, tuple[str, ...]]) -> Match:
         return Adopt(contact_id=both[0], by="email")
     key = "e-mail" if next(iter(found.values())) == ("email",) else "phone"
     return _conflict(f"several contacts have the customer's {key}", found, list(found))
+
+
+def _by_others(keys: Keys, candidates: Collection[Candidate], country: str) -> Match:
+    """Return the only contact with a further e-mail or phone of the customer.
+
+    One who shares such a key with another customer is not that one: GoHighLevel is not told of it, so
+    nothing there keeps both from having a contact of their own.
+    """
+    found = {
+        one.id: ("further key",)
+        for one in candidates
+        if keys.others & {normalize.email(one.email), normalize.e164(one.phone, country)}
+        and not _is_anothers(one, keys)
+    }
+    if len(found) > 1:
+        return _conflict("several contacts have a further e-mail or phone of the customer", found, found)
+    return Adopt(contact_id=next(iter(found)), by="further key") if found else New()
 
 
 def _by(keys: Keys, one: Candidate, country: str) -> tuple[str, ...]:

@@ -28,12 +28,15 @@ class Oddity(Enum):
     )
     FOREIGN_PHONE = Declared("a number of another country", "Sent as E.164 with its own country code.")
     BROKEN_PHONE = Declared(
-        "a number that is none", "Not sent; what GoHighLevel has stays. The e-mail alone identifies."
+        "a number that is none",
+        "Not sent; the customer's next one is. Without any, what GoHighLevel has stays, and the e-mail alone"
+        " identifies.",
     )
     PHONE_EXTENSION = Declared("a number with an extension", "Sent without it.")
     BROKEN_EMAIL = Declared(
         "an e-mail with a space in it, or otherwise none",
-        "Not sent; what GoHighLevel has stays. The phone alone identifies.",
+        "Not sent; the customer's next one is. Without any, what GoHighLevel has stays, and the phone alone"
+        " identifies.",
     )
     DO_NOT_CONTACT = Declared(
         "a customer who wants no contact",

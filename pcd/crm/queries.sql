@@ -1041,6 +1041,14 @@ SELECT customer.st_id,
        customer.type,
        customer.email,
        customer.phone,
+       ARRAY(SELECT coalesce(each ->> 'value', each #>> '{}')
+             FROM jsonb_array_elements(
+                 CASE jsonb_typeof(customer.email_addresses) WHEN 'array' THEN customer.email_addresses END
+             ) AS each) AS emails,
+       ARRAY(SELECT coalesce(each ->> 'value', each #>> '{}')
+             FROM jsonb_array_elements(
+                 CASE jsonb_typeof(customer.phone_numbers) WHEN 'array' THEN customer.phone_numbers END
+             ) AS each) AS phones,
        concat_ws(', ', nullif(customer.address_line1, ''), nullif(customer.address_line2, '')) AS street,
        customer.city,
        customer.state,

@@ -38,6 +38,8 @@ def _customer(row: Record, install_words: Iterable[str]) -> CustomerFacts:
         type=row["type"],
         email=row["email"],
         phone=row["phone"],
+        emails=tuple(filter(None, row["emails"])),
+        phones=tuple(filter(None, row["phones"])),
         street=row["street"],
         city=row["city"] or "",
         state=row["state"] or "",

@@ -46,6 +46,26 @@ async def test_half_of_the_customers_are_there_and_none_is_doubled(
         assert len(company.sim.calls) == calls
 
 
+async def test_contact_is_known_by_any_email_or_phone_of_the_customer(db: Database, tmp_path: Path) -> None:
+    """GoHighLevel shows the office's e-mail, ServiceTitan another one first; looking costs no call."""
+    async with selling(db, tmp_path, pulled=False) as company:
+        await company.works.client.create_contact({"email": "office@example.com"})
+        await company.works.client.create_contact({"phone": "+18132340099"})
+        await company.works.puller.account()
+        await company.works.puller.pull(full=True, by="test")
+        await company.works.premises.refresh(db)
+        before = len(company.sim.calls)
+        emails = '[{"value": "c7@example.com"}, {"value": "Office@Example.com"}]'
+        await company.customer(7, email_addresses=emails)
+        await company.customer(8, email=None, phone_numbers='["813-234-0008", "813-234-0099", null, "none"]')
+        await company.customer(9, email_addresses='{"not": "a list"}')
+        await company.settle()
+        assert len(company.sim.store.contacts) == 3
+        assert [call for call in company.sim.calls[before:] if not call.is_write] == []
+        matched = await db.fetch("SELECT customer_id, matched_by FROM pcd.crm_customers ORDER BY customer_id")
+        assert [tuple(row) for row in matched] == [(7, "further key"), (8, "further key"), (9, "created")]
+
+
 async def test_card_of_the_old_worker_is_taken_over(db: Database, tmp_path: Path) -> None:
     async with selling(db, tmp_path, pulled=False) as company:
         stages = company.config.ghl.pipelines.sales

@@ -235,3 +235,19 @@ def test_customer_without_a_date_counts_as_new() -> None:
 def test_work_without_a_date_counts_as_news() -> None:
     facts = customer(created_at=day(-99), jobs=(job(created_at=None, visits=1),))
     assert only(wished(facts)).stage is Stage.APPOINTMENT_SCHEDULED
+
+
+def test_next_usable_key_takes_the_place_of_a_broken_one() -> None:
+    """The contact can be reached and found by it; the others are for recognising it."""
+    found = wished(
+        customer(
+            email="rosa at example",
+            emails=("rosa at example", "rosa@work.example.com", "Rosa@Example.com"),
+            phone="call his wife",
+            phones=("call his wife", "239-555-0142", "(239) 555-0142"),
+        )
+    )
+    one = contact(found)
+    assert (one.email, one.phone) == ("rosa@work.example.com", "+12395550142")
+    assert (one.other_emails, one.other_phones) == (("rosa@example.com",), ())
+    assert found.notes == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ BY_PHONE = Candidate(id="p", phone="(239) 555-0142")
 BY_BOTH = Candidate(id="b", email="rosa@example.com", phone="+12395550142")
 BY_ID = Candidate(id="i", customer_id=7)
 ANOTHERS = Candidate(id="a", email="rosa@example.com", linked_to=8)
+FURTHER = replace(KEYS, others=frozenset({"rosa@work.example.com", "+18132340099"}))
+BY_OTHER = Candidate(id="o", email="Rosa@Work.Example.com")
 NOBODY = Candidate(id="n", email="other@example.com", phone="+12395550143")
 
 
@@ -63,6 +66,33 @@ NOBODY = Candidate(id="n", email="other@example.com", phone="+12395550143")
                 contacts={"a": ("email",)},
             ),
             id="somebody shares the e-mail",
+        ),
+        pytest.param(
+            FURTHER, (BY_OTHER, NOBODY), Adopt(contact_id="o", by="further key"), id="further e-mail"
+        ),
+        pytest.param(
+            FURTHER,
+            (Candidate(id="q", phone="813 234 0099"),),
+            Adopt(contact_id="q", by="further key"),
+            id="further phone",
+        ),
+        pytest.param(
+            FURTHER, (BY_OTHER, BY_PHONE), Adopt(contact_id="p", by="phone"), id="the first keys win"
+        ),
+        pytest.param(
+            FURTHER,
+            (replace(BY_OTHER, linked_to=8),),
+            New(),
+            id="a further e-mail that is another customer's contact",
+        ),
+        pytest.param(
+            FURTHER,
+            (BY_OTHER, Candidate(id="q", phone="+18132340099")),
+            Conflict(
+                reason="several contacts have a further e-mail or phone of the customer",
+                contacts={"o": ("further key",), "q": ("further key",)},
+            ),
+            id="two contacts by further keys",
         ),
         pytest.param(
             KEYS,
