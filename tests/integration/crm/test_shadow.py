@@ -23,6 +23,12 @@ pytestmark = pytest.mark.asyncio
 LONG_AGO = datetime.now(UTC) - timedelta(days=400)
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a terminal that shows tables whole."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+
 class OldWorker:
     """Writes to GoHighLevel what the old worker wrote.
 

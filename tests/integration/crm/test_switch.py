@@ -10,6 +10,7 @@ import pytest
 from support.daemons import Home, started
 from support.selling import LIMITLESS, Written, shipped_ghl
 
+from pcd.control.client import connect
 from pcd.sim.ghl.subaccount import open_subaccount
 from pcd.sim.trouble import TroubleRates
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.timeout(240)]
 
-SLOW = TroubleRates(slow_answer=1.0, slow_seconds=0.3)
+SLOW = TroubleRates(slow_answer=1.0, slow_seconds=0.5)
 _RECORDED = """
 SELECT count(*) FROM integrations.ghl_outbox WHERE state = 'dry_run' AND customer_id BETWEEN $1 AND $2
 """
@@ -30,7 +31,10 @@ SELECT count(*) FROM integrations.ghl_outbox WHERE state = 'dry_run' AND custome
 async def test_switch_goes_live_and_stops_at_once_and_goes_on_without_doubles(
     db: Database, tmp_path: Path
 ) -> None:
-    """It is turned off in the midst of pushing: whoever was under way is finished, and nobody else begun."""
+    """It is turned off in the midst of pushing: whoever was under way is finished, and nobody else begun.
+
+    A process for the command would take as long to start as the pushing takes.
+    """
     async with open_subaccount(settings=replace(LIMITLESS)) as subaccount:
         company = Written(db, subaccount.simulator)
         await company.watch()
@@ -50,7 +54,8 @@ async def test_switch_goes_live_and_stops_at_once_and_goes_on_without_doubles(
             company.sim.troubles.switch(SLOW)
             await _come(company, range(6, 46))
             await _until(lambda: len(company.writes()) > 20)
-            assert (await home.command("switch", "off", "--json")).json["mode"] == "shadow"
+            async with connect(home.socket) as client:
+                assert (await client.call("ghl.switch", {"is_live": False}))["mode"] == "shadow"
             written = len(company.writes())
             assert written < 2 * 45
             await _come(company, range(46, 51))
