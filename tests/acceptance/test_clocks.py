@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
-from support.daemons import Daemon, Done, Home, running
+from support.daemons import Daemon, Done, Home, running, servicetitan
 
 from pcd.clock import Clock
 from pcd.db import leases
@@ -35,18 +35,12 @@ Leases = dict[str, "Held"]
 
 def home(folder: Path, database_url: str, tenant: Tenant) -> Home:
     folder.mkdir()
-    settings = tenant.simulator.settings
     return Home(
         folder,
         {
             "database.url": database_url,
             "leases.ttl": f"{TTL.seconds}s",
-            "servicetitan.api_url": tenant.url,
-            "servicetitan.auth_url": tenant.url,
-            "servicetitan.tenant_id": settings.tenant,
-            "servicetitan.client_id": settings.client_id,
-            "servicetitan.client_secret": settings.client_secret,
-            "servicetitan.app_key": settings.app_key,
+            **servicetitan(tenant),
         },
     )
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
+    from pcd.sim.tenant import Tenant
+
 _POLL = 0.05
 _PATIENCE = 50.0
 _LAST_WORDS = 5.0
@@ -40,6 +42,19 @@ class Done(NamedTuple):
     def json(self) -> Any:  # noqa: ANN401 - JSON
         """What it printed with ``--json``."""
         return msgspec.json.decode(self.out)
+
+
+def servicetitan(tenant: Tenant) -> dict[str, object]:
+    """Return the keys with which a daemon mirrors *tenant*."""
+    settings = tenant.simulator.settings
+    return {
+        "servicetitan.api_url": tenant.url,
+        "servicetitan.auth_url": tenant.url,
+        "servicetitan.tenant_id": settings.tenant,
+        "servicetitan.client_id": settings.client_id,
+        "servicetitan.client_secret": settings.client_secret,
+        "servicetitan.app_key": settings.app_key,
+    }
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.from_thread
 import pytest
-from support.daemons import Home
+from support.daemons import Home, servicetitan
 
 from pcd.sim.tenant import Tenant, open_tenant
 
@@ -27,16 +27,10 @@ def tenant() -> Generator[Tenant]:
 
 @pytest.fixture
 def home(tmp_path: Path, database_url: str, tenant: Tenant) -> Home:
-    settings = tenant.simulator.settings
     return Home(
         tmp_path,
         {
             "database.url": database_url,
-            "servicetitan.api_url": tenant.url,
-            "servicetitan.auth_url": tenant.url,
-            "servicetitan.tenant_id": settings.tenant,
-            "servicetitan.client_id": settings.client_id,
-            "servicetitan.client_secret": settings.client_secret,
-            "servicetitan.app_key": settings.app_key,
+            **servicetitan(tenant),
         },
     )

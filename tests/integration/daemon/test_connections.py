@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import anyio
 import pytest
-from support.daemons import Home, running
+from support.daemons import Home, running, servicetitan
 from support.selling import shipped_ghl
 
 from pcd.sim.ghl.subaccount import open_subaccount
@@ -24,18 +24,12 @@ _LINE = re.compile(r'pcd_database_connections\{pool="(\w+)",state="most"\} (\S+)
 
 async def test_all_pools_are_counted(tmp_path: Path, database_url: str) -> None:
     async with open_tenant(customers=2, pace=0) as tenant, open_subaccount() as subaccount:
-        settings = tenant.simulator.settings
         home = Home(
             tmp_path,
             {
                 "database.url": database_url,
                 "database.pool_size": 7,
-                "servicetitan.api_url": tenant.url,
-                "servicetitan.auth_url": tenant.url,
-                "servicetitan.tenant_id": settings.tenant,
-                "servicetitan.client_id": settings.client_id,
-                "servicetitan.client_secret": settings.client_secret,
-                "servicetitan.app_key": settings.app_key,
+                **servicetitan(tenant),
                 **shipped_ghl(subaccount.simulator, subaccount.url),
             },
         )

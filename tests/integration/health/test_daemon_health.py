@@ -9,7 +9,7 @@ import aiohttp
 import anyio
 import anyio.from_thread
 import pytest
-from support.daemons import Daemon, Done, Home, running
+from support.daemons import Daemon, Done, Home, running, servicetitan
 from support.hooks import hooks
 from support.proxy import Proxy
 
@@ -40,17 +40,11 @@ def tenant() -> Generator[Tenant]:
 
 @pytest.fixture
 def home(tmp_path: Path, database_url: str, tenant: Tenant) -> Home:
-    settings = tenant.simulator.settings
     return Home(
         tmp_path,
         {
             "database.url": database_url,
-            "servicetitan.api_url": tenant.url,
-            "servicetitan.auth_url": tenant.url,
-            "servicetitan.tenant_id": settings.tenant,
-            "servicetitan.client_id": settings.client_id,
-            "servicetitan.client_secret": settings.client_secret,
-            "servicetitan.app_key": settings.app_key,
+            **servicetitan(tenant),
             "sync.incremental_cron": NEVER,
             "sync.full_cron": NEVER,
             "health.interval": "500ms",
