@@ -64,7 +64,7 @@ async def loaded(home: Home, daemon: Daemon) -> None:
 
 
 async def helped(db: Database) -> dict[str, Any]:
-    with anyio.fail_after(45):
+    with anyio.fail_after(120):
         while True:
             row = await db.fetchrow(
                 "SELECT * FROM automation.remedies WHERE result = 'helped' ORDER BY id LIMIT 1"
@@ -76,7 +76,7 @@ async def helped(db: Database) -> dict[str, Any]:
 
 async def test_stalled_sync_is_healed_and_every_command_tells(home: Home, db: Database) -> None:
     async with hooks() as server:
-        home.keys["alerts.slack.webhook_url"] = f"{server.url}/slack"
+        home.keys |= {"alerts.slack.webhook_url": f"{server.url}/slack", "leases.ttl": "5s"}
         async with running(home) as daemon:
             await loaded(home, daemon)
             well = await home.command("health")
@@ -111,6 +111,7 @@ async def test_stalled_sync_is_healed_and_every_command_tells(home: Home, db: Da
 
 
 async def test_holder_that_keeps_the_lease_and_does_nothing_is_fenced_off(home: Home, db: Database) -> None:
+    home.keys["leases.ttl"] = "5s"
     leaser = Leaser(db, holder="a daemon that hangs", ttl=timedelta(seconds=9), clock=Clock())
     async with running(home) as daemon:
         await loaded(home, daemon)
