@@ -12,7 +12,7 @@ import anyio
 
 from pcd.control.passes import failing, passes
 from pcd.db import leases, queries
-from pcd.errors import StoreError
+from pcd.errors import StoreError, StoreUnusable
 from pcd.events.status import read_status
 from pcd.supervisor import State
 from pcd.workflows import finder
@@ -164,7 +164,10 @@ class StatusReader:
                     self.stored = await self._query(self._db())
                 self._trouble = ""
             except (StoreError, TimeoutError) as error:
-                self._trouble = str(error) or "the database does not answer in time"
+                # Tables are missing while the first migration makes them.
+                is_early = isinstance(error, StoreUnusable) and not self.is_ready
+                text = "it is being set up" if is_early else str(error)
+                self._trouble = text or "the database does not answer in time"
             self._read_at = self._clock.monotonic()
 
     def _is_fresh(self, seconds: float) -> bool:

@@ -103,6 +103,11 @@ class Part:
     leaning: Level = Level.OK
     streak: int = 0
 
+    @property
+    def sentence(self) -> str:
+        """Its text, with its name where it has one."""
+        return f"{self.subject}: {self.text}" if self.subject else self.text
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:

@@ -53,6 +53,7 @@ def verdicts(found: Iterable[Verdict]) -> list[dict[str, Any]]:
             "text": verdict.text,
             "since": verdict.since,
             "is_measured": verdict.is_measured,
+            "doubts": [part.sentence for part in verdict.parts if part.leaning.rank > part.level.rank],
             "details": dict(verdict.worst.details) if verdict.worst else {},
             "subjects": [
                 {"name": part.subject, "level": part.level.value, "text": part.text} for part in verdict.parts
@@ -67,7 +68,9 @@ def report(
 ) -> str:
     """Return the health report of the old monitoring agent, from `verdicts` and what was tried."""
     bad = [check for check in checks if check["level"] != Level.OK.value]
-    lines = ["⚠️  Issues detected" if bad else "✅ All systems healthy"]
+    doubts = [(check["component"], doubt) for check in checks for doubt in check["doubts"]]
+    well = "✅ Healthy so far; looking once more at this:" if doubts else "✅ All systems healthy"
+    lines = ["⚠️  Issues detected" if bad else well]
     for check in bad:
         lines += [f"   Component: {check['component']}", f"   Status: {check['status']}"]
         if check["details"]:
@@ -76,6 +79,8 @@ def report(
         for remedy in remedies:
             if remedy["check"] == check["component"]:
                 lines += [f"   {line}" for line in _remedy(remedy)]
+    if not bad:
+        lines += [f"   {component}: {doubt}" for component, doubt in doubts]
     if verbose:
         width = max((len(check["component"]) for check in checks), default=0)
         lines += [

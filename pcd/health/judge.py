@@ -83,10 +83,6 @@ def _sentence(parts: Sequence[Part]) -> str:
     bad = [part for part in worst if part.level is not Level.OK]
     if not bad and len(parts) > 1:
         return f"all {len(parts)} are well"
-    told = [_named(part) for part in (bad or worst)[:_TOLD]]
+    told = [part.sentence for part in (bad or worst)[:_TOLD]]
     more = len(bad) - _TOLD
     return "; ".join(told) + (f"; and {more} more" if more > 0 else "")
-
-
-def _named(part: Part) -> str:
-    return f"{part.subject}: {part.text}" if part.subject else part.text

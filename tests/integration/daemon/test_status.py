@@ -34,22 +34,28 @@ VALUES ($1, 'incremental', $2, now() - $3::interval, now(), 3, $4, 'schedule')
 class _Toy:
     name = "database"
 
+    def __init__(self, state: State) -> None:
+        self._state = state
+
     async def run(self, *, task_status: TaskStatus[None]) -> None:
-        task_status.started()
+        if self._state is State.RUNNING:
+            task_status.started()
         await anyio.sleep_forever()
 
 
 @asynccontextmanager
-async def reading(db: Database, **live: object) -> AsyncIterator[StatusReader]:
+async def reading(
+    db: Database, *, while_it_is: State = State.RUNNING, **live: object
+) -> AsyncIterator[StatusReader]:
     clock = Clock()
     supervisor = Supervisor(clock)
-    supervisor.add(_Toy())
+    supervisor.add(_Toy(while_it_is))
     stop = anyio.Event()
     about = About(version="1", pid=1, started_at=clock.now(), database="embedded PostgreSQL", config="")
     known: dict[str, Any] = {"http": "", "under_way": None, "upstream_trouble": ""}
     async with anyio.create_task_group() as group:
         group.start_soon(supervisor.run, stop)
-        await supervisor.wait_for("database", State.RUNNING)
+        await supervisor.wait_for("database", while_it_is)
         yield StatusReader(
             supervisor,
             about=about,
@@ -59,6 +65,17 @@ async def reading(db: Database, **live: object) -> AsyncIterator[StatusReader]:
             clock=clock,
         )
         stop.set()
+
+
+async def test_tables_that_are_not_made_yet_are_no_call_for_a_person(empty_database_url: str) -> None:
+    db = await Database.connect(empty_database_url, pool_size=1)
+    try:
+        async with reading(db, while_it_is=State.STARTING) as status:
+            assert (await status.read())["database_trouble"] == "it is being set up"
+        async with reading(db) as status:
+            assert "run `pcd db migrate`" in (await status.read())["database_trouble"]
+    finally:
+        await db.close()
 
 
 async def _log(db: Database, module: str, status: str, error: str | None = None, *, minutes: int = 1) -> None:

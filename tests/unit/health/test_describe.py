@@ -63,6 +63,22 @@ def test_report_of_a_healthy_system_is_one_line() -> None:
     assert "sync  ok    fine" in describe.report(describe.verdicts([well]), [], verbose=True)
 
 
+def test_report_names_what_is_not_believed_yet() -> None:
+    part = Part(
+        subject="servicetitan",
+        level=Level.OK,
+        value=2,
+        text="degraded: refused",
+        leaning=Level.FAIL,
+        streak=1,
+    )
+    early = Verdict(check="services", level=Level.OK, text="all 9 are well", since=NOON, parts=(part,))
+    assert describe.report(describe.verdicts([early]), [], verbose=False).splitlines() == [
+        "✅ Healthy so far; looking once more at this:",
+        "   services: servicetitan: degraded: refused",
+    ]
+
+
 def test_remedy_that_did_not_help_says_so() -> None:
     remedies = [{"check": "sync", "remedy": "resync", "result": "did_not_help", "detail": "still old"}]
     told = describe.report(describe.verdicts([sync(Level.FAIL)]), remedies, verbose=False)
