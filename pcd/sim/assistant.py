@@ -1,7 +1,7 @@
 """A simulated Messages API of Anthropic: it answers what a test has written down for it.
 
-Source: reference/other-apis.md, section 3 (the credential as a bearer token or as ``x-api-key``, the
-version header, forced tools, error bodies, 529 when overloaded).
+Source: the package anthropic 2.12.0, what it sends and understands: the credential as a bearer token
+(as ``x-api-key`` in older ones), the version header, forced tools, error bodies, 529 when overloaded.
 """
 
 from __future__ import annotations

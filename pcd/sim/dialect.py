@@ -1,8 +1,9 @@
 """How ServiceTitan writes values on the wire.
 
-Source: a published capture of 1,940 records (reference/servicetitan.md, sections 2 and 4): instants
-in UTC with up to seven fractional digits, trailing zeros trimmed; numbers with their full decimal
-scale; money on invoices and payments as strings with two places.
+Source: a published capture of 1,940 records (``hbenda-pph/etl_servicetitan`` of 2026-06-10,
+``review/return_1.json``): instants in UTC with up to seven fractional digits, trailing zeros trimmed;
+numbers with their full decimal scale. ServiceTitan's OpenAPI document "Accounting" of 2026-05-21: money
+on invoices and payments as strings with two places.
 """
 
 from __future__ import annotations

@@ -1,6 +1,9 @@
 """Answers of export endpoints: ``{hasMore, continueFrom, data}``.
 
-Source: reference/servicetitan.md, section 3.
+Source: ServiceTitan's OpenAPI documents of 2026-05-21 (the parameters, tokens, what is active by
+default) and "Transactional and export APIs", its developer portal, read 2026-11-23 (the lag, and that
+recent changes repeat); tap-service-titan, ``client.py``: a date is inclusive. The form of the token and
+the size of a page are guesses.
 """
 
 from __future__ import annotations

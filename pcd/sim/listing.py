@@ -1,6 +1,8 @@
 """Answers of list endpoints: ``{page, pageSize, hasMore, totalCount, data}``.
 
-Source: reference/servicetitan.md, sections 2 and 4.5, and the OpenAPI documents of 2026-05-21.
+Source: ServiceTitan's OpenAPI documents of 2026-05-21; a published capture (``hbenda-pph/etl_servicetitan``
+of 2026-06-10): the order without ``sort``; a planning note of another client, 2026-08-25: unknown
+parameters are ignored.
 """
 
 from __future__ import annotations

@@ -37,7 +37,9 @@ class SimSettings:
     *scopes* are those granted to the application, None for all that the declared resources need.
     *token_lifetime* and the limits run in real time, *export_lag* in the tenant's.
 
-    Source: reference/servicetitan.md, sections 1, 3, 4 and 10.
+    Source: "OAuth 2.0" (900 s), "Transactional and export APIs" (15 minutes) and "FAQs: APIs, app keys,
+    client keys" (60 calls a second), ServiceTitan's developer portal, "Timeouts and pagination",
+    partnerapis.servicetitan.io (50, at most 5000), all read 2026-11-23; the rest is open: guesses.
     """
 
     tenant: str = "1000"

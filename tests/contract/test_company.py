@@ -2,23 +2,20 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from support.contracts import SERVICETITAN, if_published
 
 from pcd.sim.clock import SimClock
 from pcd.sim.company import bulk, found
 from pcd.sim.life import Life
 from pcd.sim.store import Store
 
-CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts" / "servicetitan" / "resources"
 NOW = datetime(2026, 6, 18, 16, 30, 12, 345678, tzinfo=UTC)
 
-pytestmark = pytest.mark.skipif(
-    not CONTRACTS.is_dir(), reason=f"ServiceTitan's OpenAPI schemas are not at {CONTRACTS}"
-)
+pytestmark = if_published
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +28,7 @@ def company() -> Store:
 def schema(resource: str) -> dict[str, Any]:
     """Return what the contract says about a record of *resource*: the export's schema where there is one."""
     file = resource.replace("custom_fields_", "custom-field-types-").replace("_", "-")
-    endpoints = json.loads((CONTRACTS / f"{file}.json").read_text())["endpoints"]
+    endpoints = json.loads((SERVICETITAN / f"{file}.json").read_text())["endpoints"]
     item: dict[str, Any] = (endpoints.get("export") or endpoints["list"])["item_schema"]
     return item
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.contracts import SERVICETITAN, if_published
 
 from pcd.tables import RESOURCES
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
     from pcd.tables.spec import Column, Resource
 
-_CONTRACTS = Path(__file__).parents[2].parent / "shared" / "contracts" / "servicetitan" / "resources"
 _STEP_IN_SQL = re.compile(r"\bd->>?'(\w+)'")
 _INACTIVE_PARAMETERS = {"active", "activeState", "includeInactive", "activeOnly"}
 
-pytestmark = pytest.mark.skipif(not _CONTRACTS.is_dir(), reason=f"the contracts are not at {_CONTRACTS}")
+pytestmark = if_published
 
 
 def each_resource() -> list[Any]:
@@ -30,7 +29,7 @@ def each_resource() -> list[Any]:
 def endpoints(resource: Resource) -> dict[str, Any]:
     """Return the contract's endpoints by kind; one file a resource, named with hyphens."""
     name = resource.name.replace("custom_fields", "custom_field_types").replace("_", "-")
-    contract: dict[str, Any] = json.loads((_CONTRACTS / f"{name}.json").read_text(encoding="utf-8"))
+    contract: dict[str, Any] = json.loads((SERVICETITAN / f"{name}.json").read_text(encoding="utf-8"))
     return {kind: it for kind, it in contract["endpoints"].items() if getattr(resource, kind) is not None}
 
 

@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
-import pytest
-from support.ghl_contracts import CONTRACTS
+from support.contracts import GHL_WEBHOOKS, if_published
 
 from pcd.sim.clock import SimClock
 from pcd.sim.ghl.announce import announcements
@@ -19,19 +18,18 @@ from pcd.sim.ghl.records import Contact, Message, Note, Task
 from pcd.sim.ghl.server import Simulator
 from pcd.sim.ghl.settings import GhlSimSettings
 
-WEBHOOKS = CONTRACTS.parent / "webhooks"
 NOW = datetime(2026, 9, 4, 12, 0, tzinfo=UTC)
-# In practice beside what the schemas list. Source: reference/gohighlevel.md, section 2.7.
+# In practice beside what the schemas list. Source: ``WebhookAuthentication.md`` of highlevel-api-docs.
 ENVELOPE = {"timestamp", "webhookId"}
 # In the examples of the documents, though not in the schemas.
 EXAMPLES = {"InboundMessage": {"contentType", "status"}, "OutboundMessage": {"contentType", "status"}}
 
-pytestmark = pytest.mark.skipif(not WEBHOOKS.is_dir(), reason=f"no contracts in {WEBHOOKS}")
+pytestmark = if_published
 
 
 @functools.cache
 def schema(kind: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((WEBHOOKS / f"{kind}.json").read_text(encoding="utf-8"))["schema"]
+    found: dict[str, Any] = json.loads((GHL_WEBHOOKS / f"{kind}.json").read_text(encoding="utf-8"))["schema"]
     return found
 
 

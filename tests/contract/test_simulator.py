@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import jsonschema
 import orjson
 import pytest
+from support.contracts import SERVICETITAN, if_published
 
 from pcd.sim.clock import SimClock
 from pcd.sim.company import found
@@ -25,20 +25,19 @@ if TYPE_CHECKING:
 
     from pcd.tables.spec import Resource
 
-CONTRACTS = Path(__file__).parents[3] / "shared" / "contracts" / "servicetitan" / "resources"
 NOW = datetime(2026, 9, 4, 12, 0, 0, 123456, tzinfo=UTC)
 NAMES = sorted(RESOURCES)
 EXPORTED = [name for name in NAMES if RESOURCES[name].export]
 LISTED = [name for name in NAMES if RESOURCES[name].list]
 
-pytestmark = pytest.mark.skipif(not CONTRACTS.is_dir(), reason=f"no contracts in {CONTRACTS}")
+pytestmark = if_published
 
 
 @functools.cache
 def contract(name: str) -> dict[str, Any]:
     """Return the contract's endpoints of a resource."""
     file = name.replace("custom_fields_", "custom-field-types-").replace("_", "-")
-    document = orjson.loads((CONTRACTS / f"{file}.json").read_bytes())
+    document = orjson.loads((SERVICETITAN / f"{file}.json").read_bytes())
     endpoints: dict[str, Any] = document["endpoints"]
     return endpoints
 

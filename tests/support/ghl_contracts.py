@@ -9,17 +9,17 @@ import copy
 import functools
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from openapi_core import Config, OpenAPI
 from openapi_core.exceptions import OpenAPIError
 from openapi_core.testing import MockRequest, MockResponse
 
+from support.contracts import GHL
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CONTRACTS: Final = Path(__file__).parents[3] / "shared" / "contracts" / "ghl" / "apps"
 HOST: Final = "https://services.leadconnectorhq.com"
 DOCUMENTS: Final = ("contacts", "opportunities", "locations", "users", "conversations", "workflows", "oauth")
 _NO_SPEC_CHECK = Config(spec_validator_cls=None)
@@ -147,7 +147,7 @@ PATCHES: Final = (
         "opportunities",
         "components|schemas|CustomFieldResponseSchema",
         _OBSERVED_VALUE,
-        "in practice fieldValueString and the like (issue 87)",
+        "in practice fieldValueString and the like (highlevel-api-docs, issue 87)",
     ),
     Patch(
         "conversations",
@@ -173,7 +173,7 @@ PATCHES: Final = (
 @functools.cache
 def raw(document: str) -> Mapping[str, Any]:
     """Return *document* as it was published."""
-    found: dict[str, Any] = json.loads((CONTRACTS / f"{document}.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads((GHL / f"{document}.json").read_text(encoding="utf-8"))
     return found
 
 
@@ -184,7 +184,7 @@ def contract(document: str) -> OpenAPI:
     for patch in PATCHES:
         if patch.document == document:
             _put(mended, patch.path.split("|"), patch.value)
-    base = (CONTRACTS / f"{document}.json").resolve().as_uri()
+    base = (GHL / f"{document}.json").resolve().as_uri()
     return OpenAPI.from_dict(mended, base_uri=base, config=_NO_SPEC_CHECK)
 
 

@@ -1,6 +1,7 @@
 """The sub-account itself: settings, custom fields, tags, users, workflows.
 
-Source: reference/gohighlevel.md, sections 2.4 and 2.6.
+Source: HighLevel API documents of 2026-06-19, ``apps/locations.json``, ``users.json`` and
+``workflows.json``. That the choices of a new field come in ``options`` is a guess.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The webhooks that a change sets off: several for one change, flat, and as little in them as there is.
 
-Source: reference/gohighlevel.md, section 2.7 (one change fires several events; an opportunity's carry no
-custom fields; TaskCreate lacks the contact), and the schemas of highlevel-api-docs, ``docs/webhook events``.
+Source: the schemas of highlevel-api-docs of 2026-06-19, ``docs/webhook events`` (an opportunity's carry
+no custom fields), and its issues 27 (one change fires several events) and 332 (no contact in TaskCreate).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What hangs on a contact: tags, notes, tasks, and the workflows that it was sent into.
 
-Source: reference/gohighlevel.md, sections 2.1 and 2.6.
+Source: HighLevel API documents of 2026-06-19, ``apps/contacts.json``; integrators' reports: tags come
+back in lower case, and a draft takes contacts in without doing anything.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """``POST /contacts/search`` and the old list: what the index knows of contacts, seconds late.
 
-Source: reference/gohighlevel.md, section 2.2.
+Source: "Search Contacts", help.hoopai.com (a mirror of HighLevel's page), read 2026-11-23, and
+highlevel-api-docs, issues 31, 42, 279 and 289. The lag: integrators' reports.
 """
 
 from __future__ import annotations

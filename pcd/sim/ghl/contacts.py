@@ -1,6 +1,8 @@
 """Contacts: created, changed, found by key, never two with one key unless the sub-account allows it.
 
-Source: reference/gohighlevel.md, sections 2.1 and 4.1.
+Source: HighLevel API documents of 2026-06-19, ``apps/contacts.json``; help.gohighlevel.com, article
+48001181714 (the keys that match), read 2026-11-23; highlevel-api-docs, issue 37 (an upsert whose keys
+are two contacts'); integrators' reports (the refusal of a duplicate).
 """
 
 from __future__ import annotations

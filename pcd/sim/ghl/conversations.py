@@ -1,6 +1,7 @@
 """Conversations: messages to a contact and what comes back, ``STOP`` included.
 
-Source: reference/gohighlevel.md, section 2.5.
+Source: HighLevel API documents of 2026-06-19, ``apps/conversations.json``; integrators' reports:
+``subType`` and ``status``, required there, are left out.
 """
 
 from __future__ import annotations

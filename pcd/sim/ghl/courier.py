@@ -49,7 +49,7 @@ class Courier:
         With a *secret* as a workflow's own webhook does, with *sign* as a marketplace app's. What is not
         answered by 429 is not delivered again; the rest stays pending.
 
-        Source: reference/gohighlevel.md, section 2.7.
+        Source: "Webhook retries", help.gohighlevel.com, 2025-11-29.
         """
         statuses = []
         limit = aiohttp.ClientTimeout(total=_SECONDS)

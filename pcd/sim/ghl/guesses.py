@@ -2,8 +2,6 @@
 
 Each line stands for a question that only a live sub-account can settle. Where a setting is named, it
 chooses otherwise; code that holds under one choice alone is wrong.
-
-Source: reference/gohighlevel.md, sections 4.6 and 6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """OAuth tokens of a marketplace app: short access tokens, refresh tokens that serve once.
 
-Source: reference/gohighlevel.md, section 1.2.
+Source: HighLevel API documents of 2026-06-19, ``apps/oauth.json`` and ``docs/oauth/Authorization.md``;
+the 30 seconds in which a refresh token serves once more: integrators' reports.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Opportunities: one of a contact on a pipeline unless the sub-account allows more, and pipelines.
 
-Source: reference/gohighlevel.md, sections 2.3 and 4.3.
+Source: HighLevel API documents of 2026-06-19, ``apps/opportunities.json``; integrators' reports (the
+refusal of a second one, last measured 2026-09-01).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The two searches for opportunities: GET speaks snake_case here, POST wants everything.
 
-Source: reference/gohighlevel.md, section 2.3.
+Source: HighLevel API documents of 2026-06-19, ``apps/opportunities.json``; integrators' reports: the
+cursor of POST is each item's ``sort``.
 """
 
 from __future__ import annotations

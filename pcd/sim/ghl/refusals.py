@@ -1,6 +1,7 @@
 """The error bodies of GoHighLevel: a text in a 400, a list of texts in a 422.
 
-Source: reference/gohighlevel.md, sections 1.4, 4.1, 4.2 and 4.3.
+Source: integrators' reports, few in HighLevel's documents; highlevel-api-docs, issue 74 (a route that is
+not wired); HighLevel API documents of 2026-06-19, ``common/common-schemas.json`` (no token).
 """
 
 from __future__ import annotations

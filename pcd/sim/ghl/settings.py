@@ -38,7 +38,8 @@ class GhlSimSettings:
     public tokens. *person_actions_per_minute* is how often somebody works in the user interface.
     Everything in `guesses.GUESSES` that names a setting is one of these.
 
-    Source: reference/gohighlevel.md, sections 1 to 4.
+    Source: "Rate Limits", marketplace.gohighlevel.com, read 2026-11-23; HighLevel API documents of
+    2026-06-19, ``docs/oauth/Authorization.md`` (lifetimes); what is in `guesses.GUESSES` is a guess.
     """
 
     token: str = "pit-00000000-0000-4000-8000-000000000001"  # noqa: S105 - known to everybody

@@ -1,6 +1,7 @@
 """The rules that a request's body breaks, in the words of the validator that GoHighLevel uses.
 
-Source: reference/gohighlevel.md, section 4.2; the wording of the single messages is class-validator's.
+Source: integrators' reports of 422s (an unknown property, ``locationId`` where it has no place); the
+wording of the single messages is class-validator's.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _SENT_AS = ("field_value", "fieldValue", "value")
 def e164(text: str, *, country: str) -> str | None:
     """Return *text* as E.164, None where it cannot be a phone number; the extension is lost.
 
-    Source: reference/gohighlevel.md, section 4.4.
+    Source: integrators' reports: numbers are kept as E.164. What becomes of an extension is a guess.
     """
     import phonenumbers
 
@@ -69,7 +69,7 @@ def merged(
 def accepted(field: CustomField, value: Any) -> FieldValue | None:  # noqa: ANN401 - JSON
     """Return *value* as *field* keeps it, None where it is silently dropped.
 
-    Source: reference/gohighlevel.md, section 4.5 (one option); the other kinds are guesses.
+    Source: an integrator's report (an option that there is not); the other kinds are guesses.
     """
     if field.data_type in _CHOSEN_ONE:
         return cast("str", value) if value in field.options else None

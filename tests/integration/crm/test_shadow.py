@@ -32,8 +32,8 @@ def wide(monkeypatch: pytest.MonkeyPatch) -> None:
 class OldWorker:
     """Writes to GoHighLevel what the old worker wrote.
 
-    Source: reference/original.md, section 4.1 (its calls and their bodies). It sent its field by the key,
-    which GoHighLevel's contract does not know, so a contact may carry our id or not.
+    Source: the old worker's code, its calls and their bodies. It sent its field by the key, which
+    GoHighLevel's contract does not know, so a contact may carry our id or not.
     """
 
     def __init__(self, company: Selling) -> None:

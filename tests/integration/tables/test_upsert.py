@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.contracts import SERVICETITAN, if_published
 
 from pcd.errors import DataRejected
 from pcd.tables import RESOURCES, derived, statements
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from support.rows import Rows
 
     from pcd.tables.spec import Resource
-
-_CONTRACTS = Path(__file__).parents[3].parent / "shared" / "contracts" / "servicetitan" / "resources"
 
 pytestmark = pytest.mark.asyncio
 
@@ -41,7 +39,7 @@ INVOICE = {
 }
 
 
-@pytest.mark.skipif(not _CONTRACTS.is_dir(), reason=f"the contracts are not at {_CONTRACTS}")
+@if_published
 async def test_documented_example_of_every_resource_becomes_a_row(rows: Rows) -> None:
     """One database for all: making one costs more than the rows."""
     for name, resource in RESOURCES.items():
@@ -193,7 +191,7 @@ async def test_every_statement_is_understood_by_the_real_tables(rows: Rows) -> N
 
 def _example(resource: Resource) -> dict[str, Any]:
     file = resource.name.replace("custom_fields", "custom_field_types").replace("_", "-")
-    contract = json.loads((_CONTRACTS / f"{file}.json").read_text(encoding="utf-8"))
+    contract = json.loads((SERVICETITAN / f"{file}.json").read_text(encoding="utf-8"))
     record: dict[str, Any] = contract["endpoints"]["export" if resource.export else "list"]["example_record"]
     return record
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.contracts import GHL_WEBHOOKS, if_published
 from support.signing import header, public_of
 
 from pcd.ghl.admit import Doorkeeping, Hint, Refused, admit, is_news
@@ -16,7 +16,6 @@ NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 SEED = bytes(range(32))
 RULES = Doorkeeping(key=public_of(SEED), secret=b"heron-secret", subaccount_id="loc1")
 BEARER = {"Authorization": "Bearer heron-secret"}
-CONTRACTS = Path(__file__).parents[4] / "shared" / "contracts" / "ghl" / "webhooks"
 
 
 def hook(**fields: object) -> bytes:
@@ -145,11 +144,11 @@ def test_whatever_is_sent_is_judged(body: bytes, headers: dict[str, str]) -> Non
     assert isinstance(ask(headers, body), Refused)
 
 
-@pytest.mark.skipif(not CONTRACTS.is_dir(), reason=f"no contracts in {CONTRACTS}")
+@if_published
 @pytest.mark.parametrize(
     "name", ["ContactUpdate", "ContactTagUpdate", "OpportunityStageUpdate", "InboundMessage"]
 )
 def test_documented_webhook_is_understood(name: str) -> None:
-    example = json.loads((CONTRACTS / f"{name}.json").read_text())["examples"][0]
+    example = json.loads((GHL_WEBHOOKS / f"{name}.json").read_text())["examples"][0]
     rules = Doorkeeping(secret=b"heron-secret", subaccount_id=example["locationId"])
     assert isinstance(ask(BEARER, json.dumps(example).encode(), rules), Hint)
