@@ -101,10 +101,12 @@ def tail(
         import anyio
         import msgspec
 
+        from pcd.cli.progress import say
         from pcd.events.finder import after, last_sequence
 
         query = _query(loaded, types, entity, customer, "", "")
         last = await last_sequence(db)
+        say("events from now on; Ctrl-C ends")
         while True:
             for event in await after(db, query, last):
                 last = event.sequence
