@@ -44,7 +44,7 @@ class _Try:
     check: Check
     remedy: Remedy
     subject: str
-    reason: str
+    found: Verdict
     decided_by: str = "rule"
 
 
@@ -123,18 +123,19 @@ class Healer:
             return
         subjects = (check.heals,) if check.heals else _failing(verdict)
         for subject in subjects:
-            attempt = _Try(check=check, remedy=remedy, subject=subject, reason=verdict.text)
+            attempt = _Try(check=check, remedy=remedy, subject=subject, found=verdict)
             if (why := await self._heal(attempt)) is None:
                 continue
             advice = await self._advised(check, verdict, tried=why)
             await self._tell(check, advice="\n".join(filter(None, (why, advice))))
 
     async def _heal(self, attempt: _Try) -> str | None:
-        """Try the remedy and return why a person is needed; None where none is."""
+        """Try the remedy and return why a person is needed; None while a rule just has to wait."""
         remedy, history = attempt.remedy, await self._ledger.history()
         match prescribe(remedy, attempt.subject, history=history, mode=self._mode(), now=self._clock.now()):
             case Hold(why=why, needs_person=needs_person):
-                return f"{remedy.name}: {why}" if needs_person else None
+                is_told = needs_person or attempt.decided_by == "diagnosis"
+                return f"{remedy.name}: {why}" if is_told else None
             case Act(is_dry=True):
                 await self._begin(attempt, Result.DRY_RUN)
                 self._observe(remedy.name, Result.DRY_RUN)
@@ -173,13 +174,14 @@ class Healer:
         return f"{remedy.name} did not help: {detail}"
 
     async def _until_better(self, attempt: _Try) -> None:
-        """Measure until the check does not fail any more, for the subject alone where it is one."""
+        """Measure until the check is better than it was found, or the subject alone where it was failing."""
+        is_part = attempt.subject in _failing(attempt.found)
         pause = _MEASURE_EVERY
         while True:
             verdict = (await self._monitor.look())[attempt.check.name]
             parts = {part.subject: part.level for part in verdict.parts}
-            level = parts.get(attempt.subject, Level.OK) if not attempt.check.heals else verdict.level
-            if verdict.is_measured and level is not Level.FAIL:
+            level = parts.get(attempt.subject, Level.OK) if is_part else verdict.level
+            if verdict.is_measured and level.rank < attempt.found.level.rank:
                 return
             await anyio.sleep(pause)
             pause = min(2 * pause, _MEASURE_LATER)
@@ -200,7 +202,7 @@ class Healer:
             check=check,
             remedy=remedy,
             subject=diagnosis.subject,
-            reason=verdict.text,
+            found=verdict,
             decided_by="diagnosis",
         )
         why = await self._heal(attempt)
@@ -211,7 +213,7 @@ class Healer:
             attempt.remedy,
             check=attempt.check.name,
             subject=attempt.subject,
-            reason=attempt.reason[:500],
+            reason=attempt.found.text[:500],
             decided_by=attempt.decided_by,
             result=result,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,9 @@ CHECKS = {
             remedy="ask_person",
             heals_after=1,
         ),
-        Check(name="odd", reads="odd", bounds=lambda _: Bounds(fail=1), owner="Odd.", heals_after=1),
+        Check(
+            name="odd", reads="odd", bounds=lambda _: Bounds(warn=0.5, fail=1), owner="Odd.", heals_after=1
+        ),
     )
 }
 
@@ -190,8 +192,6 @@ async def test_remedy_that_fails_becomes_an_alert(db: Database) -> None:
 async def test_remedy_that_does_not_help_in_time_is_escalated(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
     from pcd.health import healer
     from pcd.health.remedy import REMEDIES
 
@@ -244,6 +244,41 @@ async def test_confident_and_allowed_diagnosis_is_carried_out_once(db: Database)
         assert row["decided_by"] == "diagnosis"
         await patient.until(lambda: not patient.open)
     assert (patient.asked, patient.done) == (["odd"], ["resync"])
+
+
+async def test_diagnosis_of_a_warning_has_helped_only_when_the_warning_is_gone(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pcd.health import diagnose
+    from pcd.health.remedy import REMEDIES
+
+    quick = replace(REMEDIES["restart_services"], within=timedelta(seconds=0.3))
+    monkeypatch.setattr(diagnose, "remedy_named", lambda _: quick)
+    async with ward(db) as patient:
+        patient.answer = {
+            "diagnosis": "It hangs.",
+            "remedy": "restart_workers",
+            "subject": "events",
+            "confidence": 0.97,
+        }
+        patient.values["odd"] = 0.7
+        await patient.until(lambda: bool(patient.open))
+        (row,) = await patient.records()
+    assert (row["result"], patient.done) == ("did_not_help", ["restart events"])
+    assert "restart_services did not help" in patient.open["health.odd"]
+
+
+async def test_diagnosis_that_comes_too_soon_again_is_not_told_as_carried_out(db: Database) -> None:
+    async with ward(db) as patient:
+        patient.answer = {"diagnosis": "It hangs.", "remedy": "resync", "subject": "", "confidence": 0.97}
+        patient.values["odd"] = 5
+        await patient.until_recorded("helped")
+        await patient.until(lambda: patient.values["odd"] == 0 and not patient.open)
+        patient.values["odd"] = 5
+        await patient.until(lambda: bool(patient.open))
+    assert patient.done == ["resync"]
+    assert "tried already" in patient.open["health.odd"]
+    assert "completed successfully" not in patient.open["health.odd"]
 
 
 @pytest.mark.parametrize(
