@@ -22,8 +22,7 @@ _RESET = "\033[0m"
 _CONTEXT: ContextVar[Line | None] = ContextVar("pcd_log_context", default=None)
 _KEPT = 2_000
 _LONGEST = 8_000
-# Chatty at info about every connection.
-_QUIET = ("aiohttp.access", "asyncio", "aiocron")
+_OURS = __name__.partition(".")[0]
 
 
 class Line(TypedDict, total=False):
@@ -165,13 +164,17 @@ def configure(
     root = logging.getLogger()
     for handler in (*root.handlers,):
         root.removeHandler(handler)
-    root.addHandler(shown)
-    root.addHandler(recent)
+    for handler in (shown, recent):
+        handler.addFilter(_is_told)
+        root.addHandler(handler)
     root.setLevel(level.upper())
-    for name in _QUIET:
-        logging.getLogger(name).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
     return recent
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Return whether *record* is logged: what libraries say below a warning may hold whole requests."""
+    return record.levelno >= logging.WARNING or record.name.partition(".")[0] == _OURS
 
 
 def _line(record: logging.LogRecord, *, secrets: tuple[str, ...]) -> Line:

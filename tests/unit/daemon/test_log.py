@@ -102,3 +102,15 @@ def test_line_says_what_it_belongs_to() -> None:
         ("sync", None),
         (None, None),
     ]
+
+
+def test_library_is_heard_from_a_warning_on_whatever_the_level() -> None:
+    """Clients of HTTP log whole requests at debug, and these may hold a customer's address."""
+    stream = io.StringIO()
+    recent = log.configure(level="debug", style="text", stream=stream)
+    library = logging.getLogger("anthropic._base_client")
+    library.debug("Request options: %s", {"content": "mary@example.com"})
+    library.info("HTTP Request: POST")
+    library.warning("gave up")
+    assert [line["message"] for line in recent.lines()] == ["gave up"]
+    assert stream.getvalue().count("\n") == 1
