@@ -55,7 +55,7 @@ class SmtpSender:
 
     def _deliver(self, mail: EmailMessage, to: str) -> None:
         try:
-            server = self._connect()
+            server = connect(self._settings, seconds=_SECONDS)
         except smtplib.SMTPAuthenticationError as error:
             text = f"send an e-mail: it refused the credentials of messaging.smtp ({error.smtp_code})"
             raise Unauthorized(text, service=SERVICE) from error
@@ -66,26 +66,6 @@ class SmtpSender:
             self._hand_over(server, mail, to)
         finally:
             server.close()
-
-    def _connect(self) -> smtplib.SMTP:
-        settings = self._settings
-        context = ssl.create_default_context()
-        is_implicit = settings.tls == "tls" or settings.port == _IMPLICIT_TLS
-        server: smtplib.SMTP
-        if is_implicit:
-            server = smtplib.SMTP_SSL(settings.host, settings.port, timeout=_SECONDS, context=context)
-        else:
-            server = smtplib.SMTP(settings.host, settings.port, timeout=_SECONDS)
-        try:
-            if settings.tls == "starttls" and not is_implicit:
-                server.starttls(context=context)
-            if settings.username:
-                server.login(settings.username, settings.password.reveal())
-            server.ehlo_or_helo_if_needed()
-        except BaseException:
-            server.close()
-            raise
-        return server
 
     def _hand_over(self, server: smtplib.SMTP, mail: EmailMessage, to: str) -> None:
         try:
@@ -100,6 +80,30 @@ class SmtpSender:
         except (smtplib.SMTPException, OSError) as error:
             raise NoAnswer("send an e-mail: no answer to it", service=SERVICE) from error
         _expect((code, reply), "the message")
+
+
+def connect(settings: SmtpConfig, *, seconds: float) -> smtplib.SMTP:
+    """Return a connection to the server of *settings*, encrypted as they say, that knows who we are.
+
+    Blocks, each answer for at most *seconds*. Raises SMTPException and OSError.
+    """
+    context = ssl.create_default_context()
+    is_implicit = settings.tls == "tls" or settings.port == _IMPLICIT_TLS
+    server: smtplib.SMTP
+    if is_implicit:
+        server = smtplib.SMTP_SSL(settings.host, settings.port, timeout=seconds, context=context)
+    else:
+        server = smtplib.SMTP(settings.host, settings.port, timeout=seconds)
+    try:
+        if settings.tls == "starttls" and not is_implicit:
+            server.starttls(context=context)
+        if settings.username:
+            server.login(settings.username, settings.password.reveal())
+        server.ehlo_or_helo_if_needed()
+    except BaseException:
+        server.close()
+        raise
+    return server
 
 
 def _expect(answer: tuple[int, bytes], what: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import smtplib
-import ssl
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import anyio
 
 from pcd.errors import ConfigError, Unauthorized, Unavailable
 from pcd.health.channels.posting import post
+from pcd.messages.smtp_sender import connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _SERVICE = "the mail server"
 _SECONDS = 15.0
 _ALTOGETHER = 30.0
-_IMPLICIT_TLS = 465
 
 
 class Mail:
@@ -90,20 +89,9 @@ def provider_of(settings: MessagingConfig) -> str:
 
 
 def _deliver(smtp: SmtpConfig, email: EmailMessage) -> None:
-    """Hand *email* to the server, encrypted wherever it offers that. Runs in a thread."""
-    context = ssl.create_default_context()
+    """Hand *email* to the server. Runs in a thread."""
     try:
-        if smtp.port == _IMPLICIT_TLS:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(smtp.host, smtp.port, timeout=_SECONDS, context=context)
-        else:
-            server = smtplib.SMTP(smtp.host, smtp.port, timeout=_SECONDS)
-        with server:
-            server.ehlo_or_helo_if_needed()
-            if smtp.port != _IMPLICIT_TLS and server.has_extn("starttls"):
-                server.starttls(context=context)
-                server.ehlo()
-            if smtp.username:
-                server.login(smtp.username, smtp.password.reveal())
+        with connect(smtp, seconds=_SECONDS) as server:
             server.send_message(email)
     except smtplib.SMTPAuthenticationError:
         raise Unauthorized(

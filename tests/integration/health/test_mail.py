@@ -23,10 +23,11 @@ MESSAGE = Message(subject="pcd: sync:\r\nBcc: everybody@example.com", text="The 
 TO = ("office@example.com", "owner@example.com")
 
 
-def mail(mailbox: Mailbox, *, password: str = "right-password") -> Mail:
+def mail(mailbox: Mailbox, *, password: str = "right-password", tls: str = "none") -> Mail:
     smtp = SmtpConfig(
         host=mailbox.host,
         port=mailbox.port,
+        tls=tls,
         username="pcd",
         password=Secret(password),
         from_email="pcd@example.com",
@@ -53,6 +54,14 @@ async def test_trouble_is_told_without_the_password(mishap: Mishap) -> None:
         with pytest.raises(Unavailable, match="does not take the message") as trouble:
             await mail(mailbox).send(MESSAGE)
     assert "right-password" not in str(trouble.value)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+async def test_password_is_not_shown_to_a_server_without_the_encryption_that_is_asked_for(tls: str) -> None:
+    async with open_mailbox(username="pcd", password="right-password") as mailbox:
+        with pytest.raises(Unavailable, match="does not take the message"):
+            await mail(mailbox, tls=tls).send(MESSAGE)
+    assert mailbox.letters == []
 
 
 async def test_wrong_password_is_not_tried_again() -> None:
