@@ -102,7 +102,10 @@ class Wellbeing:
             observe=self._observe,
         )
         self._crier = Crier(
-            self.alerts, db=lambda: around.database.spare, channels=channels_of(config, around.clock)
+            self.alerts,
+            db=lambda: around.database.spare,
+            channels=channels_of(config, around.clock),
+            sender=config.business.name or "pcd",
         )
         self._doctor = Doctor(lambda: self._config.ai, db=lambda: around.database.spare)
         self._lease = LeaseKeeper(

@@ -39,7 +39,7 @@ class Rounds:
 
 
 class Courier:
-    """Brings notices to *channel*, those that wait together as one message.
+    """Brings notices to *channel*, those that wait together as one message of *sender*.
 
     *settle* hears which notices were told, or why they were not. What does not fit into its bag of 500 is
     forgotten, the oldest first; `pcd alerts list` has it all the same.
@@ -51,8 +51,10 @@ class Courier:
         *,
         settle: Callable[[str, Sequence[Notice], str], Awaitable[None]],
         rounds: Rounds,
+        sender: str = "pcd",
     ) -> None:
         self.name = channel.name
+        self._sender = sender
         self._channel = channel
         self._settle = settle
         self._rounds = rounds
@@ -77,7 +79,7 @@ class Courier:
             ready = [each for each in waiting if isinstance(each, describe.Message)]
             notices = [each for each in waiting if not isinstance(each, describe.Message)]
             if notices:
-                ready.append(describe.message(notices))
+                ready.append(describe.message(notices, name=self._sender))
             for message in ready:
                 await self._bring(message)
             await anyio.sleep(self._rounds.between.total_seconds())

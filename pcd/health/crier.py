@@ -48,10 +48,12 @@ class Crier:
         db: Callable[[], Database],
         channels: Sequence[Channel],
         rounds: Rounds | None = None,
+        sender: str = "pcd",
     ) -> None:
         self._alerts = alerts
         self._db = db
         self._rounds = rounds or Rounds()
+        self._sender = sender
         self._unwritten: deque[Notice] = deque(maxlen=_UNWRITTEN)
         self._untold: deque[tuple[str, str, str]] = deque(maxlen=_UNWRITTEN)
         self._lock = anyio.Lock()
@@ -138,7 +140,7 @@ class Crier:
         await self._catch_up()
 
     def _courier(self, channel: Channel) -> Courier:
-        return Courier(channel, settle=self._settle, rounds=self._rounds)
+        return Courier(channel, settle=self._settle, rounds=self._rounds, sender=self._sender)
 
 
 async def open_alerts(db: Database) -> list[Alert]:
