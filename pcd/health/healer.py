@@ -157,7 +157,8 @@ class Healer:
                 result = Result.HELPED
             if patience.cancelled_caught:
                 minutes = remedy.within.total_seconds() / 60
-                detail = f"{detail}; not better within {minutes:.0f} min"
+                came_of_it = f"{detail}; not better" if result is Result.DID_NOT_HELP else "not done"
+                detail = f"{came_of_it} within {minutes:.0f} min"
         except LeaseLost:
             raise
         except PcdError as error:
