@@ -288,8 +288,10 @@ def _adopt(about: _About, wanted: Fields, shown: Fields, fill: Fields, kept: tup
 def _reset(
     one: DesiredOpportunity, wanted: Fields, former: int, old: AppliedOpportunity, current: Current
 ) -> Call:
-    """Return the call that begins a new cycle in the opportunity of a *former* one."""
-    shown = current.opportunities.get(old.id or "", old.fields)
+    """Return the call that begins a new cycle in the opportunity of a *former* one; its value goes."""
+    shown, nothing = current.opportunities.get(old.id or "", old.fields), money(Decimal(0))
+    if {old.fields.get(_VALUE), shown.get(_VALUE)} - {None, nothing}:
+        wanted = {_VALUE: nothing, **wanted}
     always = {"status", *_MOVE}
     fields = {
         name: value

@@ -279,6 +279,15 @@ def test_reset_always_says_where_it_begins_and_mends_what_a_person_changed() -> 
     assert set(call.fields) == {"status", "pipelineId", "pipelineStageId", "name"}
 
 
+@pytest.mark.parametrize("theirs", [{}, {"monetaryValue": "9.00"}], ids=["ours", "a person's"])
+def test_reset_does_not_leave_the_new_cycle_what_the_old_one_was_worth(theirs: Mapping[str, str]) -> None:
+    """A returning customer's new job would stand among the open ones with the last sale's value."""
+    before = applied(OFFERED)
+    second = replace(NEW, one_opportunity=True, opportunities=(replace(NEW.opportunities[0], cycle=2),))
+    (call,) = diff(before, current(before, **theirs), second, ONE).calls
+    assert call.fields["monetaryValue"] == "0.00"
+
+
 def test_cycle_that_was_never_shown_has_nothing_to_take_over() -> None:
     nothing = Applied(contact_id="c", contact=applied(NEW).contact, opportunities={1: AppliedOpportunity()})
     second = replace(NEW, one_opportunity=True, opportunities=(replace(NEW.opportunities[0], cycle=2),))
