@@ -103,7 +103,6 @@ class Performer:
             if not await ledger.link(connection, customer_id, contact.id, by="person"):
                 owner = await connection.fetchval(_SQL["owner_of"], contact.id)
                 raise ControlError(f"contact {contact.id} is that of customer {owner}", code="refused")
-            await connection.execute(_SQL["unpark"], [customer_id])
 
     async def _create_contact(self, call: Owed) -> None:
         if await self._contact_of(call):
@@ -135,7 +134,7 @@ class Performer:
         verdict = self._judge(call, met)
         return isinstance(verdict, Adopt) and await self._accept(call, met, verdict)
 
-    def _judge(self, call: Owed, met: Iterable[Contact], owners: dict[str, int] | None = None) -> Match:
+    def _judge(self, call: Owed, met: Iterable[Contact]) -> Match:
         settings = self._settings()
         keys = Keys(
             customer_id=_customer(call), email=call.fields.get("email"), phone=call.fields.get("phone")
@@ -147,7 +146,6 @@ class Performer:
                 email=contact.email,
                 phone=contact.phone,
                 customer_id=customer_id_in(contact.custom_fields, field),
-                linked_to=(owners or {}).get(contact.id),
             )
             for contact in met
         ]
@@ -186,7 +184,6 @@ class Performer:
                 shown = next(contact_shown(contact) for contact in met if contact.id == contact_id)
                 if ours := doubt.maker(await doubt.tries(connection, call), shown):
                     await ledger.apply_contact(connection, _customer(call), ours)
-                await connection.execute(_SQL["unpark"], [_customer(call)])
                 await outbox.drop(connection, call, reason=f"adopted contact {contact_id}, found by {by}")
                 await ledger.mark(connection, call)
             else:
@@ -259,6 +256,9 @@ class Performer:
             return
         except Rejected as error:
             if await self._has_nowhere(call, error):
+                return
+            if is_missing(error) and await self._client.get_contact(contact_id) is None:
+                await self._lose_contact(call, contact_id)
                 return
             if not doubt.may_be_done(error):
                 raise

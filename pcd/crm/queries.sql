@@ -738,20 +738,29 @@ LEFT JOIN integrations.ghl_contacts AS contact ON contact.ghl_id = c.contact_id 
 WHERE c.customer_id = ANY($1::bigint[]);
 
 -- name: link
--- A contact is the customer's, unless it is another one's; a customer who did not take part does now.
-INSERT INTO pcd.crm_customers AS c (customer_id, admitted_by, contact_id, linked_at, matched_by)
-SELECT $1, 'link', $2, now(), $3
-WHERE NOT EXISTS (
-    SELECT
-    FROM pcd.crm_customers AS other
-    WHERE other.contact_id = $2
-      AND other.customer_id <> $1
+-- A contact is the customer's, unless it is another one's; a customer who did not take part does now. It is certain
+-- then whose it is.
+WITH linked AS (
+    INSERT INTO pcd.crm_customers AS c (customer_id, admitted_by, contact_id, linked_at, matched_by)
+    SELECT $1, 'link', $2, now(), $3
+    WHERE NOT EXISTS (
+        SELECT
+        FROM pcd.crm_customers AS other
+        WHERE other.contact_id = $2
+          AND other.customer_id <> $1
+    )
+    ON CONFLICT (customer_id) DO UPDATE
+    SET contact_id = excluded.contact_id,
+        linked_at = now(),
+        matched_by = excluded.matched_by
+    RETURNING c.customer_id
+), certain AS (
+    DELETE FROM pcd.crm_conflicts AS k
+    USING linked
+    WHERE k.customer_id = linked.customer_id
 )
-ON CONFLICT (customer_id) DO UPDATE
-SET contact_id = excluded.contact_id,
-    linked_at = now(),
-    matched_by = excluded.matched_by
-RETURNING c.customer_id;
+SELECT customer_id
+FROM linked;
 
 -- name: apply_contact
 -- Fields of the contact are as we wrote them.
@@ -875,11 +884,6 @@ ON CONFLICT (customer_id) DO UPDATE
 SET reason = excluded.reason,
     contacts = excluded.contacts;
 
--- name: unpark
--- It is certain now.
-DELETE FROM pcd.crm_conflicts
-WHERE customer_id = ANY($1::bigint[]);
-
 -- name: conflicts
 -- The customers who are parked, the oldest first.
 SELECT c.customer_id, s.name, c.reason, c.contacts::text, c.since
@@ -934,7 +938,8 @@ WHERE lane = $1
 
 -- name: settle
 -- Under lease $1 of term $2: store what came of considering customers ($3), let calls ($5) take the place of
--- others ($4), and forget that they were to be considered ($6) unless they were marked again ($7) meanwhile.
+-- others ($4), and forget that they were to be considered ($6) unless they were marked again ($7) meanwhile, and that
+-- they were parked where they are not any more.
 -- What takes the place of a doubtful call is doubtful itself. Yields nothing when the lease is another's.
 WITH fenced AS MATERIALIZED (
     SELECT
@@ -953,6 +958,12 @@ WITH fenced AS MATERIALIZED (
         customer_id bigint, history jsonb, kept jsonb, notes jsonb, held jsonb, reconsider_at timestamptz
     )
     WHERE c.customer_id = r.customer_id
+      AND EXISTS (SELECT FROM fenced)
+), certain AS (
+    DELETE FROM pcd.crm_conflicts AS k
+    USING jsonb_to_recordset($3::jsonb) AS r (customer_id bigint, is_parked boolean)
+    WHERE k.customer_id = r.customer_id
+      AND NOT r.is_parked
       AND EXISTS (SELECT FROM fenced)
 ), superseded AS (
     UPDATE integrations.ghl_outbox

@@ -320,7 +320,6 @@ async def _note(connection: Connection, decision: Decision, mode: Mode) -> None:
         return
     if decision.found is not None:
         if not decision.account.is_linked:
-            await connection.execute(_SQL["unpark"], [customer_id])
             contact_id = decision.found.contact_id
             if not await ledger.link(connection, customer_id, contact_id, by=decision.found.by):
                 raise StoreError(
@@ -360,10 +359,10 @@ def _second(decisions: Sequence[Decision]) -> set[int]:
 
 
 def _remembered(decision: Decision) -> dict[str, Any]:
+    plan, is_parked = decision.plan, False
     if decision.conflict is not None:
-        held = [f"conflict: {decision.conflict.reason}"]
-        return ledger.remembered(decision.desired, replace(decision.plan, held=tuple(held)))
-    return ledger.remembered(decision.desired, decision.plan)
+        plan, is_parked = replace(plan, held=(f"conflict: {decision.conflict.reason}",)), True
+    return {**ledger.remembered(decision.desired, plan), "is_parked": is_parked}
 
 
 def _why(row: Record) -> Why:

@@ -126,6 +126,30 @@ async def test_contact_of_another_customer_is_not_taken(db: Database, tmp_path: 
         assert await db.fetchval("SELECT array_agg(customer_id) FROM pcd.crm_conflicts") == [8]
 
 
+@pytest.mark.parametrize(
+    ("is_merged", "contacts"),
+    [(False, 2), (True, 1)],
+    ids=["an address of one's own", "merged"],
+)
+async def test_conflict_that_servicetitan_has_settled_is_not_listed_any_more(
+    db: Database, tmp_path: Path, is_merged: bool, contacts: int
+) -> None:
+    async with selling(db, tmp_path) as company:
+        await company.customer(7)
+        await company.customer(8, email="c7@example.com")
+        await company.settle()
+        parked = await db.fetchval("SELECT array_agg(customer_id) FROM pcd.crm_conflicts")
+        assert parked in ([7], [8])
+        other = ({7, 8} - set(parked)).pop()
+        if is_merged:
+            await company.write("customers", parked[0], merged_to_id=other, active=False)
+        else:
+            await company.customer(parked[0], email="own@example.com")
+        await company.catch_up()
+        assert len(company.sim.store.contacts) == contacts
+        assert await db.fetchval("SELECT count(*) FROM pcd.crm_conflicts") == 0
+
+
 async def test_two_customers_of_one_contact_are_told_apart_when_they_come_together(
     db: Database, tmp_path: Path
 ) -> None:
@@ -177,6 +201,22 @@ async def test_card_that_somebody_deleted_is_made_anew_when_the_facts_change(
         await company.estimate(1, 7, total=800)
         await company.settle()
         assert [each[1] for each in company.cards()] == ["Appointment Completed - Proposal Sent"]
+
+
+async def test_contact_that_somebody_deleted_is_made_anew_when_the_facts_change(
+    db: Database, tmp_path: Path
+) -> None:
+    """Its card went with it: the refusal of another card is what tells."""
+    async with selling(db, tmp_path) as company:
+        await company.customer(7)
+        await company.settle()
+        (contact,) = company.sim.store.contacts
+        company.sim.person.delete_contact(contact)
+        await company.estimate(1, 7, total=800)
+        await company.settle()
+        assert contact not in company.sim.store.contacts
+        assert [each[1] for each in company.cards()] == ["Appointment Completed - Proposal Sent"]
+        assert await db.fetchval("SELECT count(*) FROM integrations.ghl_outbox WHERE state = 'dead'") == 0
 
 
 async def _kept(company: Selling) -> list[str]:
