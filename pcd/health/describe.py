@@ -66,7 +66,7 @@ def verdicts(found: Iterable[Verdict]) -> list[dict[str, Any]]:
 def report(
     checks: Sequence[Mapping[str, Any]], remedies: Sequence[Mapping[str, Any]], *, verbose: bool
 ) -> str:
-    """Return the health report of the old monitoring agent, from `verdicts` and what was tried."""
+    """Return the health report of the old monitoring agent, from `verdicts` and what was tried since then."""
     bad = [check for check in checks if check["level"] != Level.OK.value]
     doubts = [(check["component"], doubt) for check in checks for doubt in check["doubts"]]
     well = "✅ Healthy so far; looking once more at this:" if doubts else "✅ All systems healthy"
@@ -77,7 +77,7 @@ def report(
             lines.append(f"   Details: {{ {_pairs(check['details'])} }}")
         lines.append(f"   {check['text']}")
         for remedy in remedies:
-            if remedy["check"] == check["component"]:
+            if remedy["check"] == check["component"] and remedy["started_at"] >= check["since"]:
                 lines += [f"   {line}" for line in _remedy(remedy)]
     if not bad:
         lines += [f"   {component}: {doubt}" for component, doubt in doubts]

@@ -43,9 +43,16 @@ def sync(level: Level) -> Verdict:
     )
 
 
+def tried(result: str, detail: str, *, at: datetime = NOON) -> dict[str, Any]:
+    return {"check": "sync", "remedy": "resync", "result": result, "detail": detail, "started_at": at}
+
+
 def test_report_has_the_form_of_the_old_monitoring_agent() -> None:
     checks = describe.verdicts([sync(Level.WARN)])
-    remedies = [{"check": "sync", "remedy": "resync", "result": "helped", "detail": "sync completed"}]
+    remedies = [
+        tried("helped", "sync completed"),
+        tried("failed", "of long ago", at=NOON - timedelta(days=1)),
+    ]
     assert describe.report(checks, remedies, verbose=False).splitlines() == [
         "⚠️  Issues detected",
         "   Component: sync",
@@ -80,7 +87,7 @@ def test_report_names_what_is_not_believed_yet() -> None:
 
 
 def test_remedy_that_did_not_help_says_so() -> None:
-    remedies = [{"check": "sync", "remedy": "resync", "result": "did_not_help", "detail": "still old"}]
+    remedies = [tried("did_not_help", "still old")]
     told = describe.report(describe.verdicts([sync(Level.FAIL)]), remedies, verbose=False)
     assert "Status: critical" in told
     assert "❌ still old" in told
