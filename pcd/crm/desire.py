@@ -46,7 +46,7 @@ def desire(
         return _merged(facts, settings, now=now, history=history)
     may_open = facts.is_active and not facts.do_not_service
     is_new = facts.created_at is None or facts.created_at >= settings.since
-    cycles = assign(gather(facts), history, settings, is_new=is_new, may_open=may_open)
+    cycles = assign(gather(facts, history), history, settings, is_new=is_new, may_open=may_open)
     standings = {cycle.number: judge(cycle, settings, now=now) for cycle in cycles}
     contact, notes = _contact(facts, settings)
     is_wanted = is_linked or (facts.is_active and (bool(cycles) or is_new or _is_backfill(settings)))
@@ -68,7 +68,7 @@ def _merged(
     facts: CustomerFacts, settings: CrmSettings, *, now: datetime, history: Sequence[CycleState]
 ) -> Desired:
     """Return what becomes of a customer who is another one now: nothing new."""
-    cycles = assign(gather(facts), history, settings, is_new=False, may_open=False)
+    cycles = assign(gather(facts, history), history, settings, is_new=False, may_open=False)
     standings = {cycle.number: judge(cycle, settings, now=now) for cycle in cycles}
     shown, _ = _shown(cycles, standings, settings)
     kept, notes = _opportunities(facts, [c for c in shown if c.works], standings, settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pcd.crm.desired import Note
@@ -14,18 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from pcd.crm.desired import CycleState
     from pcd.crm.facts import CustomerFacts, EstimateFacts, JobFacts
 
 _JOB_STATUSES = frozenset({"Scheduled", "Dispatched", "InProgress", "Hold", COMPLETED, CANCELED})
 _ESTIMATE_STATUSES = frozenset({"Open", "Sold", "Dismissed"})
 
 
-def gather(facts: CustomerFacts) -> tuple[Work, ...]:
-    """Return everything that may move an opportunity of the customer, the oldest first."""
+def gather(facts: CustomerFacts, history: Sequence[CycleState] = ()) -> tuple[Work, ...]:
+    """Return everything that may move an opportunity of the customer, the oldest first.
+
+    What an opportunity is about by *history* goes on counting when its business unit is switched off: to
+    leave it out would look as if the sale had been taken back.
+    """
+    shown = {cycle.estimate_id for cycle in history}
     jobs = {job.id: job for job in facts.jobs}
     of_job: dict[int, list[EstimateFacts]] = defaultdict(list)
     works = []
-    for estimate in sorted(facts.estimates, key=lambda one: one.id):
+    for given in sorted(facts.estimates, key=lambda one: one.id):
+        estimate = replace(given, is_pushed=True) if given.id in shown else given
         if estimate.job_id in jobs:
             of_job[jobs[estimate.job_id].id].append(estimate)
         else:

@@ -126,3 +126,14 @@ def test_cents_are_rounded_once() -> None:
 def test_nothing_depends_on_the_time_but_the_follow_up() -> None:
     facts = of(job(visits=1), install(), estimates=(SALE,))
     assert wished(facts, now=NOW) == wished(facts, now=NOW + timedelta(days=900))
+
+
+@pytest.mark.parametrize("status", ["Open", "Sold", "Dismissed"])
+def test_switching_a_business_unit_off_takes_nothing_back(status: str) -> None:
+    """The first unit that gets a pipeline switches all others off."""
+    facts = customer(jobs=(job(status="Completed", visits=1),), estimates=(estimate(1, status, at=19),))
+    before = wished(facts)
+    off = replace(facts, estimates=tuple(replace(one, is_pushed=False) for one in facts.estimates))
+    after = wished(off, history=before.history)
+    assert shown(after) == shown(before)
+    assert shown(wished(off, history=after.history)) == shown(before)
