@@ -263,7 +263,9 @@ class Wellbeing:
         )
 
     def _caretaker(self) -> Healer:
-        return self._make_healer("caretaker", Scope.DAEMON, self._ledger(None), place=self._place)
+        # Stable over a restart, and another one for another daemon on this machine.
+        place = f"{self._place}:{self._config.daemon.control_socket}"
+        return self._make_healer("caretaker", Scope.DAEMON, self._ledger(None), place=place)
 
     def _healer(self) -> Healer:
         return self._make_healer("healer", Scope.DATABASE, self._lease.work, place="")
