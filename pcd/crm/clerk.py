@@ -113,6 +113,8 @@ class Clerk:
         name = await self.works.db.fetchval(_SQL["set_unit"], unit_id, pipeline_id)
         if name is None:
             raise ControlError(f"there is no business unit {unit_id}", code="bad_params")
+        await self.works.db.execute(_SQL["mark_sellers"])
+        self.works.lanes.tell_dirty()
         return {"unit_id": unit_id, "name": name, "pipeline_id": pipeline_id}
 
     async def preview_backfill(self, *, since: datetime, most: int | None) -> dict[str, Any]:

@@ -1285,6 +1285,18 @@ SET ghl_pipeline_id = $2
 WHERE st_id = $1
 RETURNING name;
 
+-- name: mark_sellers
+-- Those who take part and have an estimate are to be considered: other units' estimates count now.
+INSERT INTO pcd.crm_dirty AS d (customer_id, cause)
+SELECT c.customer_id, 'business unit switched'
+FROM pcd.crm_customers AS c
+WHERE EXISTS (
+    SELECT
+    FROM servicetitan.st_estimates AS e
+    WHERE e.customer_id = c.customer_id
+)
+ON CONFLICT (customer_id) DO NOTHING;
+
 -- name: count_customers
 -- How many customers take part, are linked, wait and are parked.
 SELECT

@@ -159,6 +159,24 @@ async def test_each_switch_keeps_its_rows_out(db: Database, tmp_path: Path, off:
         assert [card[1] for card in company.cards()] == [stage]
 
 
+async def test_switching_a_business_unit_moves_the_cards_that_wait_for_it(
+    db: Database, tmp_path: Path
+) -> None:
+    """What was shown before stays; nothing else has to happen to the customer."""
+    async with selling(db, tmp_path) as company:
+        await company.customer(6)
+        await company.estimate(1, 6, status="Sold")
+        await company.settle()
+        await company.clerk.set_unit(2, "p")
+        await company.customer(7)
+        await company.estimate(2, 7)
+        await company.settle()
+        assert [card[1] for card in company.cards()] == ["Job Sold", "Contacted"]
+        await company.clerk.set_unit(1, "p")
+        await company.settle()
+        assert [card[1] for card in company.cards()] == ["Job Sold", "Appointment Completed - Proposal Sent"]
+
+
 async def test_customers_are_not_pushed_for_themselves_when_switched_off(
     db: Database, tmp_path: Path
 ) -> None:
