@@ -27,7 +27,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Do not try it now: *why*. *needs_person* says that waiting will not change that."""
+    """Do not try it now: *why*. *needs_person* says that a person should know at once."""
 
     why: str
     needs_person: bool
@@ -55,8 +55,11 @@ def _held_back(remedy: Remedy, subject: str, *, history: Sequence[Past], now: da
     if same and same[-1].result is Result.STARTED and now - same[-1].at < 2 * remedy.within:
         return Hold(why="it is being tried already", needs_person=False)
     if same and now - same[-1].at < remedy.cooldown:
-        left = remedy.cooldown - (now - same[-1].at)
-        return Hold(why=f"tried already; again in {_minutes(left)} at the earliest", needs_person=False)
+        left = _minutes(remedy.cooldown - (now - same[-1].at))
+        has_helped = same[-1].result is Result.HELPED
+        done = "it helped, but not for long" if has_helped else "tried already"
+        # What did not help has been told by then.
+        return Hold(why=f"{done}; again in {left} at the earliest", needs_person=has_helped)
     if (vain := _in_vain(same, now=now)) >= remedy.attempts:
         return Hold(why=f"tried {vain} times in vain", needs_person=True)
     if len([past for past in tried if now - past.at < _HOUR]) >= remedy.per_hour:

@@ -277,7 +277,7 @@ async def test_diagnosis_that_comes_too_soon_again_is_not_told_as_carried_out(db
         patient.values["odd"] = 5
         await patient.until(lambda: bool(patient.open))
     assert patient.done == ["resync"]
-    assert "tried already" in patient.open["health.odd"]
+    assert "helped, but not for long" in patient.open["health.odd"]
     assert "completed successfully" not in patient.open["health.odd"]
 
 

@@ -57,6 +57,15 @@ def test_dry_run_keeps_to_the_same_limits() -> None:
     assert isinstance(prescribe(RESYNC, "sync", history=tried, mode=Mode.DRY_RUN, now=NOW), Hold)
 
 
+@pytest.mark.parametrize(("result", "is_told"), [(Result.HELPED, True), (Result.FAILED, False)])
+def test_person_hears_of_what_breaks_again_while_the_remedy_cools_down(
+    result: Result, *, is_told: bool
+) -> None:
+    found = prescribe(RESYNC, "sync", history=[past(5, result)], mode=Mode.ON, now=NOW)
+    assert isinstance(found, Hold)
+    assert found.needs_person is is_told
+
+
 def test_nothing_is_done_where_it_is_switched_off_or_a_person_is_needed() -> None:
     off = prescribe(RESYNC, "sync", history=[], mode=Mode.OFF, now=NOW)
     person = prescribe(ASK_PERSON, "", history=[], mode=Mode.ON, now=NOW)
