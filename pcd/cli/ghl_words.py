@@ -14,6 +14,10 @@ _SHOWN = 60
 _NO_DIFFERENCE = "no differences"
 _NO_PART = "none: takes no part"
 _NOTHING = "nothing"
+_OWNED = (
+    "A contact that is another customer's is not linked: merge the two customers in ServiceTitan if they are "
+    "one,\nor give this one an e-mail and a phone of its own there. It is considered again by itself then."
+)
 _FIELDS: Mapping[str, str] = MappingProxyType(
     {
         "firstName": "first name",
@@ -171,12 +175,23 @@ def conflicts(found: Sequence[Mapping[str, Any]]) -> str:
         (
             str(each["customer_id"]),
             each["reason"],
-            ", ".join(f"{key} by {'+'.join(by)}" for key, by in each["contacts"].items()),
+            ", ".join(_candidate(each, key, by) for key, by in each["contacts"].items()),
         )
         for each in found
     ]
     heads = ("customer", "why", "contacts")
-    return f"{table(heads, rows)}\n`pcd ghl link CUSTOMER CONTACT` decides one"
+    lines = [table(heads, rows)]
+    if any(each["contacts"].keys() - each["owners"].keys() for each in found):
+        lines.append("`pcd ghl link CUSTOMER CONTACT` decides one")
+    if any(each["owners"] for each in found):
+        lines.append(_OWNED)
+    return "\n".join(lines)
+
+
+def _candidate(each: Mapping[str, Any], contact_id: str, by: Sequence[str]) -> str:
+    owner = each["owners"].get(contact_id)
+    whose = "" if owner is None else f" (customer {owner}'s)"
+    return f"{contact_id} by {'+'.join(by)}{whose}"
 
 
 def linked(told: Mapping[str, Any]) -> str:
@@ -186,7 +201,10 @@ def linked(told: Mapping[str, Any]) -> str:
 
 def retried(told: Mapping[str, Any]) -> str:
     """Return how many calls are sent again."""
-    return f"{len(told['retried']):,} calls are sent again" if told["retried"] else "no call was given up"
+    count = len(told["retried"])
+    if not count:
+        return "no call was given up"
+    return "1 call is sent again" if count == 1 else f"{count:,} calls are sent again"
 
 
 def switched(told: Mapping[str, Any]) -> str:
@@ -297,6 +315,8 @@ def _call(each: Mapping[str, Any]) -> str:
 def _what(each: Mapping[str, Any]) -> str:
     if each["what"] == "kept":
         return f"{_field(each['field'])} was changed there"
+    if each["what"] == "deleted":
+        return f"{each['entity']} deleted in GoHighLevel"
     return each["call"] if each["what"] == "call" else str(each["what"])
 
 
@@ -305,6 +325,8 @@ def _sides(each: Mapping[str, Any]) -> str:
         names = each["stages"]
         theirs, ours = (names.get(str(side), side) for side in (each["theirs"], each["ours"]))
         return f"{theirs} (ours: {ours})"
+    if each["what"] == "deleted":
+        return f"none (ours: {each['target']})"
     if each["what"] != "call":
         return ""
     theirs, names = each["theirs"] or {}, each["stages"]

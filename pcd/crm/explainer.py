@@ -68,8 +68,12 @@ async def status(db: Database, premises: Premises, switch: Switch) -> dict[str, 
 
 
 async def conflicts(db: Database) -> list[dict[str, Any]]:
-    """Return the customers of whom it is not certain which contact is theirs."""
-    return [_plain(row) for row in await db.fetch(_SQL["conflicts"], _LISTED)]
+    """Return the customers of whom it is not certain which contact is theirs.
+
+    ``owners`` says of a contact that is linked to another customer already whose it is.
+    """
+    found = [_plain(row) for row in await db.fetch(_SQL["conflicts"], _LISTED)]
+    return [each | {"owners": each["owners"] or {}} for each in found]
 
 
 async def units(db: Database) -> list[dict[str, Any]]:
@@ -110,7 +114,9 @@ def _why_not(premises: Premises) -> str:
     )
 
 
-_JSON = frozenset({"applied", "history", "kept", "notes", "held", "contacts", "fields", "before", "after"})
+_JSON = frozenset(
+    {"applied", "history", "kept", "notes", "held", "contacts", "owners", "fields", "before", "after"}
+)
 
 
 def _plain(row: Record) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pcd.crm import ledger
-from pcd.crm.calls import Applied, Current
+from pcd.crm.calls import Applied, Current, Entity
 from pcd.crm.describe import TITLES
 from pcd.crm.ledger import Account
 from pcd.crm.reader import facts_of
@@ -15,7 +15,7 @@ from pcd.crm.reconciler import BACKFILL, decide, decide_for
 from pcd.db import queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
     from datetime import datetime
 
     from pcd.crm.calls import Call
@@ -117,7 +117,8 @@ async def differences(
     """Yield every difference between the two systems as our copies have it, by customer.
 
     Each says what would mend it (``call``), that somebody changed it there and it is kept (``kept``), that a
-    person has to act first (``held``), or that it is not certain whose contact it is (``conflict``).
+    person has to act first (``held``), that somebody deleted it there (``deleted``), or that it is not
+    certain whose contact it is (``conflict``).
     """
     last, names = 0 if customer_id is None else customer_id - 1, _names(premises.settings)
     while True:
@@ -126,12 +127,46 @@ async def differences(
         if not ids or (customer_id is not None and ids != [customer_id]):
             return
         now = await db.fetchval(_SQL["now"])
-        for decision in await decide(db, ids, settings=premises.settings, now=now):
-            for each in _differences(decision, names):
+        decided = await decide(db, ids, settings=premises.settings, now=now)
+        decisions = sorted(decided, key=lambda each: each.account.customer_id)
+        known = [each for decision in decisions for each in _standing(decision)]
+        rows = await db.fetch(_SQL["gone_there"], known)
+        gone = {row["ghl_id"] for row in rows}
+        for decision in decisions:
+            for each in (*_deleted(decision, gone), *_differences(decision, names)):
                 yield each
         if customer_id is not None:
             return
         last = ids[-1]
+
+
+def _standing(decision: Decision) -> dict[str, tuple[Entity, int | None]]:
+    """Return the ids of what should stand there and has stood there: what each is, and its cycle."""
+    desired, applied = decision.desired, decision.account.applied
+    ids: dict[str, tuple[Entity, int | None]] = {}
+    if desired.contact is not None and applied.contact_id is not None:
+        ids[applied.contact_id] = (Entity.CONTACT, None)
+    for one in desired.opportunities:
+        mine = applied.opportunities.get(one.cycle)
+        if mine is not None and mine.id is not None:
+            ids[mine.id] = (Entity.OPPORTUNITY, one.cycle)
+    return ids
+
+
+def _deleted(decision: Decision, gone: Collection[str]) -> list[dict[str, Any]]:
+    """Return what is *gone* there of what should stand there."""
+    return [
+        {
+            "customer_id": decision.account.customer_id,
+            "what": "deleted",
+            "rule": "made anew when the facts change, by no command before",
+            "entity": entity.value,
+            "target": id_,
+            "cycle": cycle,
+        }
+        for id_, (entity, cycle) in _standing(decision).items()
+        if id_ in gone
+    ]
 
 
 def _names(settings: CrmSettings) -> dict[str, str]:

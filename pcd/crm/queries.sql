@@ -836,6 +836,18 @@ UPDATE integrations.ghl_opportunities
 SET gone_at = now()
 WHERE ghl_id = $1;
 
+-- name: gone_there
+-- Those of these contacts and opportunities that GoHighLevel has no more, as far as we have heard.
+SELECT ghl_id
+FROM integrations.ghl_contacts
+WHERE ghl_id = ANY($1::text[])
+  AND gone_at IS NOT NULL
+UNION ALL
+SELECT ghl_id
+FROM integrations.ghl_opportunities
+WHERE ghl_id = ANY($1::text[])
+  AND gone_at IS NOT NULL;
+
 -- name: candidates
 -- The contacts that may be one of these customers, by our own id, the e-mail or the phone, as far as copied.
 SELECT
@@ -885,8 +897,19 @@ SET reason = excluded.reason,
     contacts = excluded.contacts;
 
 -- name: conflicts
--- The customers who are parked, the oldest first.
-SELECT c.customer_id, s.name, c.reason, c.contacts::text, c.since
+-- The customers who are parked, the oldest first, and whose those contacts are that are another customer's.
+SELECT
+    c.customer_id,
+    s.name,
+    c.reason,
+    c.contacts::text,
+    c.since,
+    (
+        SELECT jsonb_object_agg(owner.contact_id, owner.customer_id)
+        FROM pcd.crm_customers AS owner
+        WHERE owner.contact_id = ANY(ARRAY(SELECT jsonb_object_keys(c.contacts)))
+          AND owner.customer_id <> c.customer_id
+    )::text AS owners
 FROM pcd.crm_conflicts AS c
 LEFT JOIN servicetitan.st_customers AS s ON s.st_id = c.customer_id
 ORDER BY c.since, c.customer_id

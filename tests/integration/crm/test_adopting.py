@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 from support.selling import selling
 
+from pcd.cli import ghl_words
+from pcd.crm import explainer, preview
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -105,6 +108,7 @@ async def test_two_contacts_for_one_customer_are_parked_until_a_person_decides(
         assert [
             row["customer_id"] for row in await db.fetch("SELECT customer_id FROM pcd.crm_conflicts")
         ] == [7]
+        assert "pcd ghl link" in ghl_words.conflicts(await explainer.conflicts(db))
         found = await company.works.client.get_contact(by_email.id)
         assert found is not None
         await company.works.performer.adopt(7, found)
@@ -124,6 +128,10 @@ async def test_contact_of_another_customer_is_not_taken(db: Database, tmp_path: 
         await company.settle()
         assert len(company.sim.store.contacts) == 1
         assert await db.fetchval("SELECT array_agg(customer_id) FROM pcd.crm_conflicts") == [8]
+        text = ghl_words.conflicts(await explainer.conflicts(db))
+        assert "(customer 7's)" in text
+        assert "merge the two customers" in text
+        assert "pcd ghl link" not in text, "it would be refused"
 
 
 @pytest.mark.parametrize(
@@ -217,6 +225,41 @@ async def test_contact_that_somebody_deleted_is_made_anew_when_the_facts_change(
         assert contact not in company.sim.store.contacts
         assert [each[1] for each in company.cards()] == ["Appointment Completed - Proposal Sent"]
         assert await db.fetchval("SELECT count(*) FROM integrations.ghl_outbox WHERE state = 'dead'") == 0
+
+
+async def test_what_somebody_deleted_is_a_difference_until_the_facts_change(
+    db: Database, tmp_path: Path
+) -> None:
+    """It is shown, and not made anew before: a person chose so."""
+    async with selling(db, tmp_path) as company:
+        for st_id in (7, 8, 9):
+            await company.customer(st_id)
+        await company.settle()
+        cards = {
+            company.sim.store.contacts[card.contact_id].email: card
+            for card in company.sim.store.opportunities.values()
+        }
+        lost, bare = cards["c7@example.com"], cards["c8@example.com"]
+        company.sim.person.delete_contact(lost.contact_id)
+        company.sim.store.opportunities.remove(bare.id)
+        await company.works.puller.pull(full=True, by="test")
+        before = len(company.sim.calls.writes)
+        await company.catch_up()
+        found = [each async for each in preview.differences(db, company.works.premises)]
+        assert len(company.sim.calls.writes) == before
+        assert [(each["customer_id"], each["what"], each["target"]) for each in found] == [
+            (7, "deleted", lost.contact_id),
+            (7, "deleted", lost.id),
+            (8, "deleted", bare.id),
+        ]
+        text = ghl_words.differences(found)
+        assert "contact deleted in GoHighLevel" in text
+        assert text.count("opportunity deleted in GoHighLevel") == 2
+        for st_id in (7, 8):
+            await company.estimate(st_id, st_id, total=800)
+        await company.settle()
+        assert len(company.cards()) == 3
+        assert [each async for each in preview.differences(db, company.works.premises)] == []
 
 
 async def _kept(company: Selling) -> list[str]:
