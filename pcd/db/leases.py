@@ -240,6 +240,7 @@ class _Hold:
 
     async def _watch(self, lease: Lease) -> None:
         # Apart from the renewal, which may hang on a frozen server for longer than we may trust.
+        # It may run out between two looks at the clock: a sleep must not be negative.
         while not lease.lost:  # noqa: ASYNC110 - it waits for a time, and renewals move it
-            await anyio.sleep(lease.remaining())
+            await anyio.sleep(max(lease.remaining(), 0.0))
         self._group.cancel_scope.cancel()

@@ -39,7 +39,7 @@ async def test_daemon_mirrors_at_once_and_answers_commands(home: Home, tenant: T
         assert "customers" in shown.out
         assert await daemon.stop() == 0
     assert "customers: " in daemon.text
-    assert "Traceback" not in daemon.text
+    assert "Traceback" not in daemon.text, daemon.text
 
 
 async def test_gaps_are_found_and_closed_with_a_daemon_and_without(home: Home, tenant: Tenant) -> None:

@@ -35,7 +35,7 @@ async def test_refused_credentials_degrade_the_sync_and_name_the_key(home: Home)
         assert "client_secret" in refused.err
     assert daemon.text.count("client_secret") == 1
     assert "wrong-secret" not in daemon.text
-    assert "Traceback" not in daemon.text
+    assert "Traceback" not in daemon.text, daemon.text
 
 
 async def test_taken_port_costs_the_status_page_only(home: Home) -> None:
@@ -47,7 +47,7 @@ async def test_taken_port_costs_the_status_page_only(home: Home) -> None:
             assert f"daemon.http_port: cannot listen on 127.0.0.1:{port}" in service(status, "web")["detail"]
             await daemon.until_state("sync", "running")
             assert await daemon.stop() == 0
-    assert "Traceback" not in daemon.text
+    assert "Traceback" not in daemon.text, daemon.text
 
 
 async def test_daemon_is_ready_and_its_watchdog_fed_while_the_database_is_down(home: Home) -> None:
@@ -132,7 +132,7 @@ async def test_daemon_survives_a_database_that_goes_and_returns(home: Home, data
             proxy.thaw()
             await daemon.until_state("sync", "running")
             assert await daemon.stop() == 0
-    assert "Traceback" not in daemon.text
+    assert "Traceback" not in daemon.text, daemon.text
 
 
 @pytest.mark.timeout(120)

@@ -222,6 +222,25 @@ async def test_a_lease_is_not_trusted_longer_than_its_window(db: Database) -> No
         await fenced(db, lease)
 
 
+class Leaping(Clock):
+    """Time that passes between any two looks at the clock."""
+
+    def __init__(self, step: float) -> None:
+        self._step, self._seconds = step, 0.0
+
+    def monotonic(self) -> float:
+        self._seconds += self._step
+        return self._seconds
+
+
+@pytest.mark.parametrize("step", [0.2, 0.3, 0.4, 0.5])
+async def test_a_lease_that_runs_out_while_it_is_looked_at_is_lost(db: Database, step: float) -> None:
+    brief = Leaser(db, holder="first", ttl=timedelta(seconds=1), clock=Leaping(step))
+    with pytest.raises(LeaseLost, match="could not be renewed"):
+        async with brief.hold("sync"):
+            await anyio.sleep_forever()
+
+
 async def test_a_renewal_counts_from_when_it_was_asked_for(db: Database) -> None:
     """The database's answer may take long; its promise began earlier."""
     clock = FakeClock()

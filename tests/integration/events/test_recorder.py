@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import anyio
@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.asyncio
 
-TODAY = datetime.now(UTC).date()
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
 OPEN = {"status": "Open", "total": 1250.5, "customer_id": 7, "job_id": 3}
 
 
@@ -133,14 +137,14 @@ async def test_install_job_whose_unit_arrives_later_fires_once(db: Database) -> 
 
 async def test_invoice_entered_after_its_due_date_is_overdue_once(db: Database) -> None:
     """Later edits and a balance that goes and returns do not make it overdue a second time for that date."""
-    due_date = TODAY - timedelta(days=3)
+    due_date = today() - timedelta(days=3)
     async with detecting(db) as detection:
         await detection.write("invoices", 9, status="Posted", total=80, balance=80, due_date=due_date)
         for balance in (40, 0, 40):
             await detection.write("invoices", 9, balance=balance)
             await detection.events()
         (overdue,) = await detection.events("invoice_overdue")
-        await detection.write("invoices", 9, due_date=TODAY - timedelta(days=2))
+        await detection.write("invoices", 9, due_date=today() - timedelta(days=2))
         assert len(await detection.events("invoice_overdue")) == 2
     assert overdue["payload"]["daysPastDue"] == 3
     assert overdue["payload"]["balance"] == 80
@@ -149,7 +153,7 @@ async def test_invoice_entered_after_its_due_date_is_overdue_once(db: Database) 
 async def test_moment_that_comes_is_told_without_any_change(db: Database) -> None:
     """The recorder sleeps until then; the database's clock decides."""
     async with detecting(db) as detection:
-        due_date = TODAY + timedelta(days=30)
+        due_date = today() + timedelta(days=30)
         await detection.write("invoices", 9, status="Posted", total=80, balance=80, due_date=due_date)
         await detection.events()
         await db.execute("UPDATE pcd.due SET due_at = clock_timestamp() + interval '200 ms'")
@@ -168,9 +172,9 @@ async def test_moments_after_the_baseline_are_known_from_the_first_day(db: Datab
     """Of ten years of invoices only those that fall due from now on are waited for."""
     rows = {1: -400, 2: -1, 3: 1, 4: 30}
     for st_id, days in rows.items():
-        due_date = TODAY + timedelta(days=days)
+        due_date = today() + timedelta(days=days)
         await db.execute(*upsert("invoices", st_id, status="Posted", total=80, balance=80, due_date=due_date))
-    await db.execute(*upsert("invoices", 5, status="Posted", total=80, balance=0, due_date=TODAY))
+    await db.execute(*upsert("invoices", 5, status="Posted", total=80, balance=0, due_date=today()))
     async with detecting(db) as detection:
         assert await detection.types() == []
         found = await db.fetch("SELECT st_id FROM pcd.due ORDER BY st_id")
