@@ -151,12 +151,13 @@ async def test_second_daemon_stands_by_and_takes_over_when_the_first_is_killed(
     other = Home(elsewhere, home.keys | {"daemon.control_socket": str(elsewhere / "control.sock")})
     async with running(home) as first, running(other) as second:
         await anyio.wait_all_tasks_blocked()
-        status = await other.until(lambda status: any(lease["is_live"] for lease in status["leases"]))
-        holder = first if str(first.process.pid) in status["leases"][0]["holder"] else second
+        status = await other.until(lambda status: "sync" in _held(status))
+        holder = first if str(first.process.pid) in _held(status)["sync"] else second
         waiting = second if holder is first else first
         await holder.until_state("sync", "running")
-        status = await waiting.until_state("sync", "standby")
-        assert str(holder.process.pid) in service(status, "sync")["detail"]
+        told = f"process {holder.process.pid} on "
+        await waiting.home.until(lambda status: told in service(status, "sync")["detail"])
+        await waiting.until_state("sync", "standby")
         holder.process.kill()
         await waiting.until_state("sync", "running")
 
@@ -197,6 +198,11 @@ async def test_holder_that_stood_still_in_the_middle_of_a_sync_is_fenced_off_whe
     names = await db.fetch("SELECT DISTINCT name FROM servicetitan.st_customers")
     assert [row["name"] for row in names] == ["as the new holder left it"]
     assert "Traceback" not in first.text
+
+
+def _held(status: dict[str, Any]) -> dict[str, str]:
+    """Return who holds each lease."""
+    return {lease["name"]: lease["holder"] for lease in status["leases"] if lease["is_live"]}
 
 
 def _holds_all(daemon: Daemon, status: dict[str, Any]) -> bool:
