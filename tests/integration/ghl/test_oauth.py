@@ -104,7 +104,7 @@ async def test_code_becomes_a_grant_that_lies_sealed(oauth: OAuth, upstream: Ups
     assert "Version" not in upstream.asked[0].headers
     assert await oauth.token() == "a1"
     assert shelf.sealed is not None
-    assert b"r1" not in shelf.sealed
+    assert b'"r1"' not in shelf.sealed
     assert b'"r1"' in unseal(shelf.sealed, key=KEY)
 
 
