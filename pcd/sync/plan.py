@@ -36,9 +36,9 @@ class Keep(enum.Enum):
 class Cursor:
     """A resource's durable position.
 
-    *token* is the export's own continuation token, "" at the very beginning. *reached_at* is the
-    start of the request that brought it (for lists: the end of the last complete window).
-    *first_load_completed_at* is None until the resource was read completely once.
+    *token* is the export's own continuation token, "" at the very beginning. *reached_at* is up to when
+    upstream was read: the start of the request that brought the last page of a walk, for lists the end of
+    the last complete window. *first_load_completed_at* is None until the resource was read completely once.
     """
 
     token: str = ""

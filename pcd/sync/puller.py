@@ -193,8 +193,9 @@ class Puller:
             if drain.marks_seen:
                 await connection.execute(_SQL["note_seen"], name, pack(map(str, page.batch.ids())))
             if keeps:
-                plain = None if drain.recent else page.as_of
-                await connection.execute(_SQL["keep_cursor"], name, page.token, page.as_of, plain)
+                # In the middle of a walk nobody knows up to when it has read.
+                reached = None if page.has_more else page.as_of
+                await connection.execute(_SQL["keep_cursor"], name, page.token, reached, reached)
             return tally
 
         return await self._store.transact(

@@ -10,11 +10,12 @@ from support.mirroring import mirrored, quick, small_company
 
 from pcd.errors import ControlError
 from pcd.sim.faults import Faults
-from pcd.sync.request import Mode
+from pcd.sync.request import Mode, Request
 from pcd.tables import RESOURCES
 
 if TYPE_CHECKING:
     from pcd.db.pool import Database
+    from pcd.sync.request import Tally
 
 pytestmark = pytest.mark.asyncio
 
@@ -209,6 +210,32 @@ async def test_refused_token_starts_again_from_a_date(db: Database) -> None:
         report = await mirror.run(Mode.INCREMENTAL)
         assert report.is_complete
         assert not await mirror.differences()
+
+
+@pytest.mark.parametrize("is_loaded", [False, True], ids=["first load", "later"])
+async def test_refused_token_of_a_walk_that_was_cut_off_skips_nothing(db: Database, is_loaded: bool) -> None:
+    """What the walk had not reached yet is older than the request that brought its last page."""
+    store = small_company(now=datetime.now(UTC) - timedelta(days=1) * is_loaded)
+    async with mirrored(db, store, settings=quick(export_page_size=20)) as mirror:
+        jobs = mirror.sim.store["jobs"]
+        if is_loaded:
+            await mirror.run(Mode.FULL, "jobs")
+            for job in jobs.ids():
+                jobs.change(job, summary="changed while nobody read")
+            mirror.sim.clock.advance(timedelta(days=1))
+            long_ago = datetime.now(UTC) - timedelta(hours=25)
+            await db.execute("UPDATE pcd.cursors SET plain_pass_at = $1, window_end = $1", long_ago)
+
+        def cut_off(_resource: str, _part: Tally) -> None:
+            mirror.sim.gate.revoked = frozenset({RESOURCES["jobs"].scope})
+
+        request = Request(mode=Mode.INCREMENTAL, only=("jobs",))
+        report = await mirror.syncer.run(request, lease=mirror.lease, progress=cut_off)
+        assert 0 < report.total.written < len(jobs.ids())
+        mirror.sim.gate.revoked = frozenset()
+        mirror.sim.epoch += 1
+        assert (await mirror.run(Mode.INCREMENTAL, "jobs")).is_complete
+        assert "jobs" not in await mirror.differences()
 
 
 async def test_failing_resource_fails_alone(db: Database) -> None:
