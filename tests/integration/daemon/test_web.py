@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -111,6 +113,17 @@ async def test_without_a_database_everything_still_answers() -> None:
         for path, expected in {"/health": 503, "/ready": 503, "/": 200, "/metrics": 200}.items():
             assert (await _get(session, path))[0] == expected
         assert "waiting for the database" in (await _get(session, "/health/detailed"))[1]
+
+
+async def test_kubernetes_does_not_kill_a_daemon_that_waits_for_its_database() -> None:
+    """Killed, it would have to wait from the start, and longer after each time."""
+    root = anyio.Path(Path(__file__).parents[3])
+    objects = await (root / "deploy" / "kubernetes" / "pcd.yaml").read_text()
+    probes = re.findall(r"(startup|liveness)Probe:\n +httpGet: {path: (\S+),", objects)
+    assert [kind for kind, _ in probes] == ["startup", "liveness"]
+    async with serving(None, Toy("database", error=ConfigError("database.url: refused"))) as (session, _):
+        for _, path in probes:
+            assert (await _get(session, path))[0] == 200
 
 
 async def test_metrics_are_prometheus_text(db: Database) -> None:
