@@ -28,12 +28,13 @@ class Breakage:
     """What a service has gone through since it was last healthy.
 
     *failed_at* holds monotonic seconds, oldest first, within the policy's window only; *attempt* counts
-    every failure since then.
+    every failure since then. *needs_person* says that the last one is nothing that trying again can mend.
     """
 
     failed_at: tuple[float, ...] = ()
     attempt: int = 0
     is_degraded: bool = False
+    needs_person: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,18 +46,24 @@ class Restart:
 
 
 def after_failure(
-    breakage: Breakage, *, policy: RestartPolicy, at: float, jitter: float, is_hopeless: bool = False
+    breakage: Breakage, *, policy: RestartPolicy, at: float, jitter: float, needs_person: bool = False
 ) -> Restart:
     """Return the pause before the next start of a service that failed *at* (monotonic seconds).
 
     *jitter* in [0, 1) stretches the pause by up to a quarter, so that services broken by the same cause
-    do not come back in step. *is_hopeless* says that hurrying cannot help (refused credentials, a port
-    that is taken): degraded at once. A degraded service stays so until it has settled.
+    do not come back in step. *needs_person* says that hurrying cannot help (refused credentials, a
+    port that is taken): degraded at once. A degraded service stays so until it has settled.
     """
     recent = tuple(instant for instant in breakage.failed_at if at - instant < policy.window.total_seconds())
     failed_at = (*recent, at)[-policy.limit :]
-    is_degraded = breakage.is_degraded or is_hopeless or len(failed_at) >= policy.limit
-    remembered = replace(breakage, failed_at=failed_at, attempt=breakage.attempt + 1, is_degraded=is_degraded)
+    is_degraded = breakage.is_degraded or needs_person or len(failed_at) >= policy.limit
+    remembered = replace(
+        breakage,
+        failed_at=failed_at,
+        attempt=breakage.attempt + 1,
+        is_degraded=is_degraded,
+        needs_person=needs_person,
+    )
     pause = policy.humane if is_degraded else _doubled(policy, times=len(recent))
     return Restart(delay=pause * (1 + jitter / 4), breakage=remembered)
 

@@ -23,7 +23,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 
@@ -32,7 +32,7 @@ from pcd.restart import Breakage, RestartPolicy, after_failure
 from pcd.telemetry import log
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from datetime import datetime
 
     from anyio.abc import TaskStatus
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _BRIEF = 0.1  # what the last ones get when those before them took all the time
-_HOPELESS = (Unauthorized, ConfigError)
+_FOR_A_PERSON = (Unauthorized, ConfigError)
 
 
 class Service(Protocol):
@@ -81,7 +81,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceState:
-    """One service as it is now. *detail* says why it stands where it does, ``""`` when it runs."""
+    """One service as it is now. *detail* says why, *needs_person* that no restart mends it (a key)."""
 
     name: str
     state: State
@@ -89,6 +89,7 @@ class ServiceState:
     detail: str
     failures: int
     next_try_at: datetime | None
+    needs_person: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,7 @@ class Gate:
 class _Child:
     service: Service
     gates: tuple[Gate, ...]
-    drain: Callable[[], Awaitable[object]] | None
+    drain: Callable[[], Coroutine[Any, Any, object]] | None
     ends_within: timedelta | None
     since: datetime
     state: State = State.STANDBY
@@ -202,7 +203,7 @@ class Supervisor:
         service: Service,
         *,
         gates: tuple[Gate, ...] = (),
-        drain: Callable[[], Awaitable[object]] | None = None,
+        drain: Callable[[], Coroutine[Any, Any, object]] | None = None,
         ends_within: timedelta | None = None,
     ) -> None:
         """Look after *service* from the start of `run` on, while all *gates* are open.
@@ -232,6 +233,7 @@ class Supervisor:
                 detail=child.detail,
                 failures=child.breakage.attempt,
                 next_try_at=child.next_try_at,
+                needs_person=child.breakage.needs_person,
             )
             for child in self._children.values()
         )
@@ -273,7 +275,7 @@ class Supervisor:
             async with anyio.create_task_group() as group:
                 for child in self._children.values():
                     if child.drain is not None:
-                        group.start_soon(_call, child.drain)
+                        group.start_soon(child.drain)
         latest = anyio.current_time() + self._plan.cancel_all.total_seconds()
         for child in reversed(self._children.values()):
             child.life.cancel()
@@ -343,7 +345,7 @@ class Supervisor:
             policy=self._policy,
             at=self._clock.monotonic(),
             jitter=self._jitter(),
-            is_hopeless=isinstance(failure, _HOPELESS),
+            needs_person=isinstance(failure, _FOR_A_PERSON),
         )
         self._tell(child, failure, became_degraded=restart.breakage.is_degraded > child.breakage.is_degraded)
         child.breakage, child.error = restart.breakage, describe(failure)
@@ -379,10 +381,6 @@ class Supervisor:
             known = ", ".join(self._children)
             message = f"there is no service {name!r} here; there are: {known}"
             raise ControlError(message, code="unknown_service") from None
-
-
-async def _call(drain: Callable[[], Awaitable[object]]) -> None:
-    await drain()
 
 
 def root_cause(error: BaseException) -> BaseException:

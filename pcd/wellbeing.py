@@ -203,6 +203,7 @@ class Wellbeing:
                 value=_SICK.get(each.state, 0.0),
                 text=f"{each.state.value}: {each.detail}" if each.detail else each.state.value,
                 details={"failures": each.failures},
+                needs_person=each.needs_person,
             )
             for each in self._around.supervisor.snapshot()
             if each.state is not State.PAUSED

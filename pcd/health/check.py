@@ -50,11 +50,15 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One value of one subject, and the sentence that says it. Neither ever holds a customer's data."""
+    """One value of one subject, and the sentence that says it. Neither ever holds a customer's data.
+
+    *needs_person* says that what is wrong is nothing that a remedy could mend.
+    """
 
     value: float
     text: str
     details: Mapping[str, float | str] = field(default_factory=dict)
+    needs_person: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ class Part:
     details: Mapping[str, float | str] = field(default_factory=dict)
     leaning: Level = Level.OK
     streak: int = 0
+    needs_person: bool = False
 
     @property
     def sentence(self) -> str:

@@ -121,8 +121,9 @@ class Healer:
         if verdict.level is Level.WARN:
             # Not bad enough to act on, and not yet worth a person's time.
             return
-        subjects = (check.heals,) if check.heals else _failing(verdict)
-        for subject in subjects:
+        if any(part.needs_person for part in verdict.parts if part.level is Level.FAIL):
+            await self._tell(check, advice="")
+        for subject in (check.heals,) if check.heals else _healable(verdict):
             attempt = _Try(check=check, remedy=remedy, subject=subject, found=verdict)
             if (why := await self._heal(attempt)) is None:
                 continue
@@ -231,6 +232,11 @@ class Healer:
 
     def _key(self, check: Check) -> str:
         return f"health.{check.name}{f'@{self._place}' if self._place else ''}"
+
+
+def _healable(verdict: Verdict) -> tuple[str, ...]:
+    beyond = {part.subject for part in verdict.parts if part.needs_person}
+    return tuple(subject for subject in _failing(verdict) if subject not in beyond)
 
 
 def _failing(verdict: Verdict) -> tuple[str, ...]:

@@ -73,6 +73,7 @@ def _judge_part(
         details=measured.details,
         leaning=seen,
         streak=streak,
+        needs_person=measured.needs_person,
     )
 
 

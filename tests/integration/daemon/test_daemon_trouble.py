@@ -33,6 +33,11 @@ async def test_refused_credentials_degrade_the_sync_and_name_the_key(home: Home)
         refused = await home.command("sync", "incremental")
         assert refused.code == 1
         assert "client_secret" in refused.err
+        with anyio.fail_after(50):
+            while not (alerts := (await home.command("health", "--json")).json["alerts"]):
+                pass
+        assert "client_secret" in alerts[0]["title"]
+        assert (await home.command("health", "--json")).json["remedies"] == [], "it is not restarted"
     assert daemon.text.count("client_secret") == 1
     assert "wrong-secret" not in daemon.text
     assert "Traceback" not in daemon.text, daemon.text

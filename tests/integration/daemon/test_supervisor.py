@@ -164,7 +164,8 @@ async def test_refused_credentials_degrade_a_service_at_once() -> None:
     supervisor.add(toy)
     async with running(supervisor):
         await supervisor.wait_for("sync", State.DEGRADED)
-        assert supervisor.snapshot()[0].detail == "servicetitan.client_secret was refused"
+        (state,) = supervisor.snapshot()
+        assert (state.detail, state.needs_person) == ("servicetitan.client_secret was refused", True)
     assert toy.runs == 1
 
 

@@ -53,6 +53,14 @@ CHECKS = {
             heals_after=1,
         ),
         Check(
+            name="parts",
+            reads="parts",
+            bounds=lambda _: Bounds(warn=1, fail=2),
+            owner="A part fails.",
+            remedy="restart_services",
+            heals_after=1,
+        ),
+        Check(
             name="odd", reads="odd", bounds=lambda _: Bounds(warn=0.5, fail=1), owner="Odd.", heals_after=1
         ),
     )
@@ -66,12 +74,15 @@ class Ward:
     monitor: Monitor
     alerts: Alerts
     db: Database
-    values: dict[str, float] = field(default_factory=lambda: {"sync": 0.0, "disk": 10.0, "odd": 0.0})
+    values: dict[str, float] = field(
+        default_factory=lambda: {"sync": 0.0, "disk": 10.0, "parts": 0.0, "odd": 0.0}
+    )
     done: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     answer: dict[str, Any] | None = None
     helps: bool = True
     trouble: str = ""
+    needs_person: bool = False
 
     async def resync(self, subject: str) -> str:
         if self.trouble:
@@ -119,7 +130,12 @@ async def ward(db: Database, *, mode: Mode = Mode.ON, lease: Lease | None = None
     def source(name: str) -> Callable[[], Any]:
         async def read() -> Reading:
             value = found.values[name]
-            return {"": Measurement(value=value, text=f"{name} at {value:g}")}
+            text = f"{name} at {value:g}"
+            return {
+                "web" if name == "parts" else "": Measurement(
+                    value=value, text=text, needs_person=found.needs_person
+                )
+            }
 
         return read
 
@@ -229,6 +245,22 @@ async def test_what_needs_a_person_is_never_tried(db: Database) -> None:
         await patient.until(lambda: bool(patient.open))
         assert (patient.done, patient.asked) == ([], [])
     assert patient.open["health.disk"] == "Free some space."
+
+
+async def test_what_no_remedy_can_mend_goes_to_a_person_at_once(db: Database) -> None:
+    """A service without credentials is as broken after a restart; nobody has to be asked what is wrong."""
+    async with ward(db) as patient:
+        patient.needs_person = True
+        patient.values["parts"] = 2
+        await patient.until(lambda: bool(patient.open))
+        for _ in range(5):
+            await patient.monitor.look()
+        assert await patient.records() == []
+        assert (patient.done, patient.asked) == ([], [])
+        assert patient.open["health.parts"] == "A part fails."
+        patient.needs_person = False
+        row = await patient.until_recorded("started")
+    assert (row["remedy"], row["subject"]) == ("restart_services", "web")
 
 
 async def test_confident_and_allowed_diagnosis_is_carried_out_once(db: Database) -> None:

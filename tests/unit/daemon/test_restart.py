@@ -33,10 +33,14 @@ def test_failures_far_apart_never_degrade_a_service() -> None:
     assert breakage.attempt == 50
 
 
-def test_hopeless_failure_degrades_at_once() -> None:
-    restart = after_failure(Breakage(), policy=POLICY, at=0, jitter=0, is_hopeless=True)
+def test_failure_that_needs_a_person_degrades_at_once() -> None:
+    restart = after_failure(Breakage(), policy=POLICY, at=0, jitter=0, needs_person=True)
     assert restart.delay == POLICY.humane
     assert restart.breakage.is_degraded
+    assert restart.breakage.needs_person
+    again = after_failure(restart.breakage, policy=POLICY, at=1, jitter=0)
+    assert again.breakage.is_degraded
+    assert not again.breakage.needs_person
 
 
 def test_degraded_service_stays_degraded_although_its_failures_are_now_rare() -> None:
