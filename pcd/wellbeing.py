@@ -84,7 +84,9 @@ class Wellbeing:
         self.alerts = Alerts(around.clock)
         self._config = config
         self._around = around
-        self._place = socket.gethostname()
+        self._host = socket.gethostname()
+        # Stable over a restart, and another one for another daemon on this machine.
+        self._place = f"{self._host}:{config.daemon.control_socket}"
         self._pacer = Pacer(around.clock)
         self._stillness = _Stillness(around)
         self._store = Store(
@@ -264,9 +266,7 @@ class Wellbeing:
         )
 
     def _caretaker(self) -> Healer:
-        # Stable over a restart, and another one for another daemon on this machine.
-        place = f"{self._place}:{self._config.daemon.control_socket}"
-        return self._make_healer("caretaker", Scope.DAEMON, self._ledger(None), place=place)
+        return self._make_healer("caretaker", Scope.DAEMON, self._ledger(None), place=self._place)
 
     def _healer(self) -> Healer:
         return self._make_healer("healer", Scope.DATABASE, self._lease.work, place="")
@@ -278,12 +278,12 @@ class Wellbeing:
             db=lambda: around.database.spare,
             workflows=lambda: Workflows(
                 around.database.spare,
-                holder=self._place,
+                holder=self._host,
                 lease=self._config.workflows.lease,
                 clock=around.clock,
             ),
             sync=self._stillness.hands(),
-            holder=f"taken away by {self._place}",
+            holder=f"taken away by {self._host}",
             stalled_after=lambda: self._config.health.sync_stalled_after,
         )
         return Healer(

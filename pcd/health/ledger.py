@@ -26,7 +26,11 @@ _REMEMBERED = 200
 
 
 class Ledger:
-    """What was tried. Under a *lease* an entry is written only while it holds: else LeaseLost is raised."""
+    """What was tried, written down as tried by *holder*.
+
+    Under a *lease* an entry is written only while it holds: else LeaseLost is raised. What is healed under it
+    is common to all daemons, so what any of them tried counts; without one each counts its own.
+    """
 
     def __init__(
         self, db: Callable[[], Database], *, clock: Clock, holder: str, lease: Lease | None = None
@@ -40,7 +44,8 @@ class Ledger:
     async def history(self) -> list[Past]:
         """Return what was tried in the last hours, the oldest first, as far as it can be known."""
         try:
-            rows = await self._db().fetch(_SQL["remedies"], _LOOK_BACK, timeout=_WITHIN)
+            whose = self._holder if self._lease is None else None
+            rows = await self._db().fetch(_SQL["remedies"], _LOOK_BACK, whose, timeout=_WITHIN)
         except StoreError:
             return list(self._unwritten)
         known = [Past(**{**dict(row), "result": Result(row["result"])}) for row in rows]

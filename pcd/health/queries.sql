@@ -165,11 +165,12 @@ SET result = $2,
 WHERE id = $1;
 
 -- name: remedies
--- What was tried within the last $1, the oldest first.
+-- What was tried within the last $1, by holder $2 alone where one is named, the newest first.
 SELECT remedy, check_name AS check, subject, started_at AS at, result
 FROM automation.remedies
 WHERE started_at > clock_timestamp() - $1::interval
-ORDER BY started_at
+  AND ($2::text IS NULL OR holder = $2)
+ORDER BY started_at DESC
 LIMIT 500;
 
 -- name: recent_remedies

@@ -13,6 +13,7 @@ import pytest
 from pcd.clock import Clock
 from pcd.config import load
 from pcd.db import queries
+from pcd.db.leases import Leaser
 from pcd.errors import StoreUnreachable
 from pcd.health import digester
 from pcd.health.check import Measurement, Thresholds, Unread
@@ -249,6 +250,31 @@ async def test_what_was_tried_is_remembered_without_a_database_too(db: Database)
     number = await ledger.begin(restart, result=Result.STARTED, **about)
     await ledger.end(number, Result.HELPED, detail="works")
     assert [past.result for past in await ledger.history()] == [Result.STARTED, Result.HELPED]
+
+
+async def test_daemons_share_the_record_of_what_they_heal_together_and_of_nothing_else(db: Database) -> None:
+    """A restart that helped another daemon says nothing about the service of the same name here."""
+    about = {"check": "services", "subject": "web", "reason": "broken", "decided_by": "rule"}
+    own, other = (Ledger(lambda: db, clock=Clock(), holder=name) for name in ("here", "there"))
+    await other.begin(REMEDIES["restart_services"], result=Result.HELPED, **about)
+    assert await own.history() == []
+    assert len(await other.history()) == 1
+    async with Leaser(db, holder="here", ttl=timedelta(seconds=30), clock=Clock()).hold("healer") as lease:
+        common = Ledger(lambda: db, clock=Clock(), holder="here", lease=lease)
+        assert [past.subject for past in await common.history()] == ["web"]
+
+
+async def test_newest_remedies_count_however_many_there_were(db: Database) -> None:
+    """The limits look at the last hour."""
+    await db.execute(
+        "INSERT INTO automation.remedies (remedy, check_name, subject, reason, result, decided_by,"
+        " started_at) SELECT 'resync', 'sync', 'sync', 'old', 'helped', 'rule',"
+        " now() - interval '1 minute' * (800 - n)"
+        " FROM generate_series(1, 700) AS n"
+    )
+    found = await Ledger(lambda: db, clock=Clock(), holder="").history()
+    assert found == sorted(found, key=lambda past: past.at)
+    assert Clock().now() - found[-1].at < timedelta(minutes=101)
 
 
 async def test_digest_counts_the_last_day(db: Database) -> None:
