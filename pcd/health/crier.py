@@ -16,11 +16,11 @@ from pcd.health.check import Level
 from pcd.health.courier import Courier, Rounds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from anyio.abc import TaskStatus
 
-    from pcd.db.pool import Database
+    from pcd.db.pool import Database, Record
     from pcd.health.alerts import Alerts
     from pcd.health.channels import Channel
     from pcd.health.describe import Message
@@ -77,12 +77,15 @@ class Crier:
             task_status.started()
             while True:
                 await self._catch_up()
-                await self._agree()
+                await self._compare()
                 with anyio.move_on_after(_EVERY):
                     await self._alerts.wait()
-                if notices := [each for each in self._alerts.take() if await self._write(each)]:
-                    for courier in self._couriers:
-                        courier.take(notices)
+                self._have_told([each for each in self._alerts.take() if await self._write(each)])
+
+    def _have_told(self, notices: Sequence[Notice]) -> None:
+        if notices:
+            for courier in self._couriers:
+                courier.take(notices)
 
     async def _catch_up(self) -> None:
         """Write what the database has not heard."""
@@ -100,14 +103,27 @@ class Crier:
             await self._db().execute(_SQL["told"], *self._untold[0], timeout=_WITHIN)
             self._untold.popleft()
 
-    async def _agree(self) -> None:
-        """Go on with what earlier processes left open, and forget what others resolved."""
+    async def _compare(self) -> None:
+        """Write what is still found, go on with what earlier processes left open, forget what is over."""
         if self._unwritten:
             return
         try:
+            await self._see()
+            orphans = _alerts(await self._db().fetch(_SQL["close_orphans"], timeout=_WITHIN))
+            self._have_told([Notice(news=News.RECOVERED, alert=each) for each in orphans])
             self._alerts.agree(await open_alerts(self._db()))
         except StoreError as error:
             _log.debug("alerts: what others raised is not known now: %s", error)
+
+    async def _see(self) -> None:
+        if found := self._alerts.open:
+            shown = [
+                (each.key, each.level.value, each.title, each.text, each.seen_at, each.count)
+                for each in found
+            ]
+            await self._db().execute(
+                _SQL["see_alerts"], *map(list, zip(*shown, strict=True)), timeout=_WITHIN
+            )
 
     async def _write(self, notice: Notice) -> bool:
         """Write *notice* and return whether people are to be told."""
@@ -145,8 +161,7 @@ class Crier:
 
 async def open_alerts(db: Database) -> list[Alert]:
     """Return what is open, the oldest first."""
-    rows = await db.fetch(_SQL["open_alerts"], timeout=_WITHIN)
-    return [Alert(**{**dict(row), "level": Level(row["level"])}) for row in rows]
+    return _alerts(await db.fetch(_SQL["open_alerts"], timeout=_WITHIN))
 
 
 async def list_alerts(db: Database, *, also_over: bool, limit: int) -> list[dict[str, Any]]:
@@ -163,6 +178,10 @@ async def list_alerts(db: Database, *, also_over: bool, limit: int) -> list[dict
 async def acknowledge(db: Database, which: str, *, by: str) -> list[dict[str, Any]]:
     """Remember that a person has seen the open alert with that id or key, and return it."""
     return [dict(row) for row in await db.fetch(_SQL["ack_alert"], which, by, timeout=_WITHIN)]
+
+
+def _alerts(rows: Iterable[Record]) -> list[Alert]:
+    return [Alert(**{**dict(row), "level": Level(row["level"])}) for row in rows]
 
 
 def _columns(alert: Alert) -> tuple[object, ...]:

@@ -126,6 +126,26 @@ WHERE resolved_at IS NULL
 ORDER BY raised_at
 LIMIT 1000;
 
+-- name: see_alerts
+-- Brings open alerts up to date that have been found again since they were written.
+UPDATE automation.alerts AS a
+SET level = seen.level,
+    title = seen.title,
+    text = seen.text,
+    seen_at = seen.seen_at,
+    count = greatest(a.count, seen.count)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
+    AS seen (key, level, title, text, seen_at, count)
+WHERE a.key = seen.key AND a.resolved_at IS NULL AND a.seen_at < seen.seen_at;
+
+-- name: close_orphans
+-- Closes what a daemon found about itself and has not found for hours: its successor has another name.
+UPDATE automation.alerts
+SET resolved_at = clock_timestamp(),
+    resolution = 'not found for six hours, the daemon that found it is gone'
+WHERE resolved_at IS NULL AND "group" = 'daemon' AND seen_at < clock_timestamp() - interval '6 hours'
+RETURNING key, level, title, text, "group", raised_at, seen_at, count, resolved_at, resolution;
+
 -- name: list_alerts
 -- Alerts for people, the newest first; $1: also those that are over.
 SELECT id, key, level, title, text, "group", raised_at, seen_at, count, resolved_at, resolution,

@@ -149,6 +149,36 @@ async def test_what_another_process_resolved_can_be_raised_again(
     assert "old again" in second.posted[0].body["text"]
 
 
+async def test_alert_of_a_daemon_that_is_gone_is_closed_and_that_is_told(db: Database) -> None:
+    """A replica that replaces another has another name, and resolves its own alerts alone."""
+    async with crying(lambda: db) as dead:
+        for key, group in (("gone", "daemon"), ("paused", "daemon"), ("common", "database")):
+            dead.raise_(key, title=f"{key} is broken", group=group)
+        await until_rows(db, lambda found: len(found) == 3)
+    await db.execute(
+        "UPDATE automation.alerts"
+        " SET seen_at = now() - interval '1 hour' * CASE key WHEN 'paused' THEN 5 ELSE 7 END"
+    )
+    async with hooks() as server, crying(lambda: db, slack(server)) as alerts:
+        (posted,) = await server.until(1)
+        assert "Well again: gone is broken: not found for six hours" in posted.body["text"]
+        assert [row["key"] for row in await rows(db) if row["resolved_at"] is None] == ["paused", "common"]
+        assert {alert.key for alert in alerts.open} == {"paused", "common"}
+
+
+async def test_record_tells_when_and_how_an_open_alert_was_found_last(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pcd.health.crier._EVERY", 0.05)
+    async with crying(lambda: db) as alerts:
+        alerts.raise_("disk", title="96 % full")
+        (first,) = await until_rows(db, bool)
+        alerts.raise_("disk", title="88 % full", level=Level.WARN)
+        (last,) = await until_rows(db, lambda found: found[0]["title"] == "88 % full")
+    assert (last["id"], last["level"], last["count"]) == (first["id"], "warn", 2)
+    assert last["raised_at"] == first["raised_at"] < last["seen_at"]
+
+
 async def test_failing_channel_is_tried_again_within_bounds_and_blocks_nobody(db: Database) -> None:
     async with hooks() as broken, hooks() as good:
         broken.statuses = [500]
