@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pcd.ghl.shapes import Contact, CustomValue, Opportunity
+
+# The column holds fourteen places before the point.
+_MOST = Decimal(10) ** 14 - 1
 
 
 def contact_row(contact: Contact, *, customer_field: str) -> dict[str, Any]:
@@ -37,7 +41,7 @@ def contact_row(contact: Contact, *, customer_field: str) -> dict[str, Any]:
 
 
 def opportunity_row(opportunity: Opportunity) -> dict[str, Any]:
-    """Return the columns of ``ghl_opportunities``."""
+    """Return the columns of ``ghl_opportunities``; a value that none of them holds stands in *full_data*."""
     value = opportunity.monetary_value
     return {
         "ghl_id": opportunity.id,
@@ -46,7 +50,7 @@ def opportunity_row(opportunity: Opportunity) -> dict[str, Any]:
         "ghl_pipeline_stage_id": opportunity.stage_id,
         "name": opportunity.name[:500],
         "status": opportunity.status[:50],
-        "monetary_value": None if value is None else str(value),
+        "monetary_value": str(value) if value is not None and abs(value) <= _MOST else None,
         "assigned_to": opportunity.assigned_to[:255],
         "source": opportunity.source[:255],
         "custom_fields": dict(opportunity.custom_fields),

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import anyio
 
 from pcd.crm.breaker import opens
-from pcd.errors import Malformed, NoAnswer, RateLimited, Rejected, Unavailable, UpstreamError
+from pcd.errors import (
+    DataRejected,
+    Malformed,
+    NoAnswer,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    UpstreamError,
+)
 from pcd.telemetry.log import context
 
 if TYPE_CHECKING:
@@ -175,6 +183,10 @@ class Sender:
             await self._performer.perform(call)
         except UpstreamError as error:
             await self._fail(call, error)
+            return type(error).__name__.lower()
+        except DataRejected as error:
+            # It would be refused again after every other try, and each may write there once more.
+            await self._bury(call, f"what came of it cannot be stored: {error}")
             return type(error).__name__.lower()
         if self._breaker.reason:
             await self._breaker.close()

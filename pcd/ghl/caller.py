@@ -15,7 +15,7 @@ import msgspec
 from pcd.errors import Malformed, NoAnswer, RateLimited, Rejected, Unauthorized, Unavailable, UpstreamError
 from pcd.fetcher import Call, fetch
 from pcd.ghl.classify import classify, unknown_outcome
-from pcd.ghl.decode import SERVICE
+from pcd.ghl.decode import SERVICE, legible
 from pcd.ghl.limits import limits_of
 from pcd.ghl.versions import version_of
 from pcd.retry import SHORTEST_PAUSE, Patience, Tried, next_delay
@@ -162,7 +162,7 @@ class Caller:
             self.limiter.pause(max(error.retry_after, SHORTEST_PAUSE) + self._jitter() / 2)
         if error is not None:
             raise error
-        return response.body
+        return legible(response.body)
 
     def _note_failure(self, error: UpstreamError, *, attempt: int, seconds: float) -> None:
         # A single failure that the next attempt makes good is no news.

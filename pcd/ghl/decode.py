@@ -6,6 +6,7 @@ field has several names. What is not as expected counts as absent, and the recor
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -52,6 +53,12 @@ _RECORD = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 _ENVELOPE = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _MANY = msgspec.json.Decoder(list[msgspec.Raw])
 _NULL = b"null"
+# Half a character outside of the first plane, of which JavaScript cuts one in two, or NUL.
+_SUSPECT = re.compile(rb"\\u(?:0000|d[89a-f])", re.IGNORECASE)
+_ESCAPE = re.compile(
+    rb"\\(?:u(?:d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|(?P<broken>0000|d[89a-f][0-9a-f]{2}))|.)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,16 @@ class OpportunityPage:
     opportunities: tuple[Opportunity, ...]
     cursor: Mapping[str, str]
     total: int | None
+
+
+def legible(body: bytes) -> bytes:
+    """Return *body* with U+FFFD for what JSON may write but neither a reader nor PostgreSQL takes.
+
+    That is half a character, and NUL: one of them in one record would keep a whole page from being read.
+    """
+    if not _SUSPECT.search(body):
+        return body
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["broken"] else found[0], body)
 
 
 def one(body: bytes, key: str, convert: Callable[[bytes], T]) -> T:

@@ -197,3 +197,26 @@ def test_record_of_any_content_can_be_read(
         assert convert(json.dumps(record).encode()).id == "x"
     except Malformed:
         assert "stages" in record, "one of them has no id"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        pytest.param(r"Otter \ud83d", "Otter \ufffd", id="first half of a character"),
+        pytest.param(r"\uDE00 Otter", "\ufffd Otter", id="second half"),
+        pytest.param(r"\ud83d\ud83d\ude00", "\ufffd\N{GRINNING FACE}", id="half before a whole one"),
+        pytest.param(r"\ud83d\ude00\ude00", "\N{GRINNING FACE}\ufffd", id="half behind a whole one"),
+        pytest.param(r"Ot\u0000ter", "Ot\ufffdter", id="NUL"),
+        pytest.param(r"\\u0000 \\ud83d", r"\u0000 \ud83d", id="backslashes that were meant"),
+        pytest.param(r"\\\u0000", "\\\ufffd", id="NUL behind a backslash"),
+    ],
+)
+def test_text_that_cannot_be_stored_does_not_keep_the_rest_from_being_read(written: str, read: str) -> None:
+    body = b'{"contact": {"id": "x", "firstName": "%s"}}' % written.encode()
+    assert decode.one(decode.legible(body), "contact", decode.contact).first_name == read
+
+
+@given(st.text(), st.booleans())
+def test_every_other_text_is_read_as_it_was_written(written: str, is_ascii: bool) -> None:
+    body = json.dumps(written, ensure_ascii=is_ascii).encode()
+    assert json.loads(decode.legible(body)) == written.replace("\0", "\ufffd")
