@@ -12,7 +12,7 @@ import msgspec
 
 from pcd.crm.normalize import e164
 from pcd.db import queries
-from pcd.errors import Rejected, UpstreamError
+from pcd.errors import Rejected, UpstreamError, WrongPlace
 from pcd.messages.classify import Wish, classify
 from pcd.messages.stopper import start, stop
 
@@ -84,13 +84,13 @@ class StopReader:
         for row in rows:
             try:
                 await self._read(row)
-            except Rejected as error:
+            except UpstreamError as error:
+                if not isinstance(error, Rejected) or isinstance(error, WrongPlace):
+                    self._tell(str(error))
+                    return read
                 # One contact that is gone must not keep the others from being read.
                 _log.info("a conversation cannot be read: %s", error)
                 await self._db.execute(_SQL["record_read"], row["contact_id"], now, row["since"])
-            except UpstreamError as error:
-                self._tell(str(error))
-                return read
             read += 1
         if read:
             self._tell("")

@@ -112,6 +112,26 @@ async def test_gohighlevel_that_does_not_answer_ends_nothing(desk: Messaging) ->
     assert (await wishes(desk))[1]["sms_opted_out"] is True
 
 
+async def test_missing_right_to_read_replies_is_told_once(
+    desk: Messaging, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A STOP that is not seen is no matter of single conversations, and nobody reads the lines below a warning."""
+    for st_id in (1, 2):
+        contact_id = await desk.customer(st_id)
+        await desk.messenger().send(text(f"k:{st_id}", customer_id=st_id))
+        desk.sim.conversations.receive(contact_id, "STOP")
+    desk.sim.gate.revoked = frozenset({"conversations.readonly"})
+    reader = StopReader(desk.db, desk.ghl, clock=desk.clock)
+    for _ in range(2):
+        assert await reader.read_due() == 0
+        desk.clock.at += EVERY
+    (told,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "STOP is not seen meanwhile" in told
+    desk.sim.gate.revoked = frozenset()
+    assert await reader.read_due() == 2
+    assert sorted(await wishes(desk)) == [1, 2]
+
+
 async def test_templates_of_the_old_system_are_seeded_into_an_empty_table_only(desk: Messaging) -> None:
     assert await seed(desk.db) == 5
     assert await seed(desk.db) == 0
