@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 from urllib.parse import urlencode
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
@@ -153,12 +154,12 @@ class OAuth:
         """Use the *code* with which the app's installation ended, and save what it grants."""
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri}
         async with self._turn:
-            await self._keep(await self._request(form))
+            await self._obtain(form)
 
     async def adopt(self, refresh_token: str) -> None:
         """Use a *refresh_token* that somebody else kept so far, and save what it grants: theirs is spent."""
         async with self._turn:
-            await self._keep(await self._request(_refreshing(refresh_token)))
+            await self._obtain(_refreshing(refresh_token))
 
     def _is_due(self, grant: Grant) -> bool:
         return grant.access_token == self._refused or self._clock.now() >= grant.expires_at - EARLY
@@ -197,9 +198,15 @@ class OAuth:
         """Use the refresh token, twice if there is no answer: for 30 s both uses bring the same."""
         form = _refreshing(grant.refresh_token)
         try:
-            return await self._keep(await self._request(form))
+            return await self._obtain(form)
         except Unreachable as error:
             log.debug("No new grant of GoHighLevel, asking once more: %s", error)
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            return await self._obtain(form)
+
+    async def _obtain(self, form: dict[str, str]) -> Grant:
+        """Return what is granted for *form*, saved. A cancellation waits: what the form holds is spent."""
+        with anyio.CancelScope(shield=True):
             return await self._keep(await self._request(form))
 
     async def _keep(self, grant: Grant) -> Grant:

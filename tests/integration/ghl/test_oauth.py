@@ -179,6 +179,26 @@ async def test_refresh_token_that_another_process_spent_meanwhile_is_no_end(
         assert await other.token() == "a2"
 
 
+async def test_grant_that_is_under_way_outlives_who_asked_for_it(
+    oauth: OAuth, make: Callable[..., OAuth], upstream: Upstream, clock: StandingClock
+) -> None:
+    """The refresh token is spent when the answer leaves: to lose that would need a person."""
+    upstream.then(grant(1))
+    await oauth.adopt("r0")
+    clock.seconds += DAY
+    may_answer = anyio.Event()
+    upstream.then(grant(2), waits_for=may_answer)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(oauth.token)
+        with anyio.fail_after(5):
+            while len(upstream.asked) < 2:  # noqa: ASYNC110 - no event tells
+                await anyio.sleep(0.001)
+        tasks.cancel_scope.cancel()
+        may_answer.set()
+    assert await make().token() == "a2"
+    assert [asked.body["refresh_token"] for asked in upstream.asked] == ["r0", "r1"]
+
+
 async def test_spent_refresh_token_asks_for_a_person(
     oauth: OAuth, upstream: Upstream, clock: StandingClock
 ) -> None:
