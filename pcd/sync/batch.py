@@ -66,6 +66,11 @@ class Batch:
     misfits: tuple[Misfit, ...]
     fetched: int
 
+    @property
+    def nameless(self) -> int:
+        """How many records were served whose id cannot be read."""
+        return sum(misfit.st_id is None for misfit in self.misfits)
+
     def ids(self) -> set[int]:
         """Return the ids that were served, also of records that cannot be stored."""
         served = {item.st_id for item in self.items}

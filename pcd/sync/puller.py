@@ -58,11 +58,15 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """Where a walk ended: the last token, and of a list the first and last count that upstream gave."""
+    """Where a walk ended: the last token, and of a list the first and last count that upstream gave.
+
+    *nameless* counts the records whose id cannot be read, so that nobody can note them as seen.
+    """
 
     tally: Tally
     token: str = ""
     pages: int = 0
+    nameless: int = 0
     started_at: datetime | None = None
     first_total: int | None = None
     last_total: int | None = None
@@ -113,8 +117,6 @@ class Puller:
             if drain.if_found and not reached.tally.fetched:
                 continue
             start = replace(drain, token=reached.token) if drain.continues else drain
-            if start.marks_seen and not start.continues:
-                await self._store.execute(_SQL["forget_seen"], job.resource.name)
             reached = await (self._walk_export(job, start) if start.export else self._walk_list(job, start))
             total.add(reached.tally)
         return total
@@ -146,7 +148,6 @@ class Puller:
         name = job.resource.name
         total = Tally()
         for _ in range(_LIST_TRIES):
-            await self._store.execute(_SQL["forget_seen"], name)
             reached = await self._walk(job, replace(drain, marks_seen=True))
             total.add(reached.tally)
             if await self._is_gapless(name, reached):
@@ -159,6 +160,8 @@ class Puller:
         raise Malformed(message, service="ServiceTitan")
 
     async def _walk(self, job: Job, drain: Drain) -> Reached:
+        if drain.marks_seen and not drain.continues:
+            await self._forget_seen(job)
         reached = Reached(Tally(), token=drain.token)
         send, receive = anyio.create_memory_object_stream[Page](0)
         try:
@@ -171,6 +174,13 @@ class Puller:
         except BaseExceptionGroup as group_error:
             raise _first_of_ours(group_error) from group_error
         return reached
+
+    async def _forget_seen(self, job: Job) -> None:
+        async def work(connection: Connection) -> None:
+            await job.lease.fence(connection)
+            await connection.execute(_SQL["forget_seen"], job.resource.name)
+
+        await self._store.transact(work)
 
     async def _store_page(self, job: Job, drain: Drain, page: Page) -> Tally:
         keeps = drain.export and (
@@ -205,8 +215,8 @@ class Puller:
     async def _is_gapless(self, name: str, reached: Reached) -> bool:
         if reached.pages <= 1:
             return True
-        seen = await read_seen(self._store, name)
-        return is_complete(first_total=reached.first_total, last_total=reached.last_total, seen=seen or 0)
+        seen = (await read_seen(self._store, name) or 0) + reached.nameless
+        return is_complete(first_total=reached.first_total, last_total=reached.last_total, seen=seen)
 
     async def _keep_window(self, job: Job, drain: Drain, reached: Reached) -> None:
         if drain.keep is not Keep.AT_END:
@@ -226,6 +236,7 @@ def _advance(reached: Reached, page: Page, part: Tally) -> Reached:
         tally=reached.tally,
         token=page.token,
         pages=reached.pages + 1,
+        nameless=reached.nameless + page.batch.nameless,
         started_at=reached.started_at or page.as_of,
         first_total=page.total if reached.pages == 0 else reached.first_total,
         last_total=page.total,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from support.mirroring import NOW, mirrored
+from support.mirroring import NOW, mirrored, quick
 
 from pcd.sim.clock import SimClock
 from pcd.sim.store import Store
@@ -97,6 +97,17 @@ async def test_record_that_cannot_be_stored_is_kept_with_the_reason_and_the_rest
                 continue
             assert await stored(db, table) == list(GOOD)
             assert [reason in row["reason"] for row in kept] == [True], [row["reason"] for row in kept]
+
+
+async def test_record_without_an_id_does_not_make_a_list_of_several_pages_look_incomplete(
+    db: Database,
+) -> None:
+    """It cannot be noted as seen, but it is one of those that the list counts."""
+    async with mirrored(db, company(bad=b"null"), settings=quick(max_page_size=2)) as mirror:
+        report = await mirror.run(Mode.FULL, "campaigns")
+        assert [part.error for part in report.resources] == [""]
+        assert await stored(db, "st_campaigns") == list(GOOD)
+        assert report.total.failed == 1
 
 
 @pytest.mark.parametrize("bad", [bad for bad, reason in SPOILED.values() if reason])

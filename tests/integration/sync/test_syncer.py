@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 from support.mirroring import mirrored, quick, small_company
 
-from pcd.errors import ControlError
+from pcd.clock import Clock
+from pcd.errors import ControlError, LeaseLost
 from pcd.sim.faults import Faults
+from pcd.sync.journal import read_seen
 from pcd.sync.request import Mode, Request
+from pcd.sync.retrier import Retrier
 from pcd.tables import RESOURCES
 
 if TYPE_CHECKING:
@@ -183,6 +186,27 @@ async def test_record_that_upstream_no_longer_has_is_kept_and_marked(db: Databas
         assert row is not None
         assert row["st_deleted_at"] is not None
         assert row["full_data"] is not None
+
+
+@pytest.mark.parametrize("resource", ["jobs", "campaigns"], ids=["export", "list"])
+async def test_holder_that_was_taken_over_leaves_alone_what_the_next_one_has_seen(
+    db: Database, resource: str
+) -> None:
+    """What is forgotten there would pass for gone."""
+    seen: list[int | None] = []
+
+    async def lose_the_lease_and_walk_on() -> None:
+        async with mirrored(db, small_company()) as mirror:
+            for _ in range(2):
+                await mirror.run(Mode.FULL, resource)
+            seen.append(await read_seen(Retrier(db, clock=Clock()), resource))
+            await db.execute("UPDATE pcd.leases SET term = nextval('pcd.lease_terms'), holder = 'the next'")
+            await mirror.run(Mode.FULL, resource)
+
+    with pytest.raises(LeaseLost):
+        await lose_the_lease_and_walk_on()
+    assert seen[0]
+    assert await read_seen(Retrier(db, clock=Clock()), resource) == seen[0]
 
 
 async def test_many_missing_records_wait_for_a_person(db: Database) -> None:
