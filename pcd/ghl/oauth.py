@@ -207,7 +207,8 @@ class OAuth:
     async def _obtain(self, form: dict[str, str]) -> Grant:
         """Return what is granted for *form*, saved. A cancellation waits: what the form holds is spent."""
         with anyio.CancelScope(shield=True):
-            return await self._keep(await self._request(form))
+            grant = await self._keep(await self._request(form))
+        return grant  # noqa: RET504 - to mypy a scope might swallow the way out
 
     async def _keep(self, grant: Grant) -> Grant:
         key = self._key()

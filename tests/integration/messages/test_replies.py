@@ -115,7 +115,7 @@ async def test_gohighlevel_that_does_not_answer_ends_nothing(desk: Messaging) ->
 async def test_missing_right_to_read_replies_is_told_once(
     desk: Messaging, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A STOP that is not seen is no matter of single conversations, and nobody reads the lines below a warning."""
+    """A STOP that is not seen is no matter of single conversations."""
     for st_id in (1, 2):
         contact_id = await desk.customer(st_id)
         await desk.messenger().send(text(f"k:{st_id}", customer_id=st_id))
