@@ -32,6 +32,7 @@ _LEFT_OUT = ("--exclude-table-data=pcd.leases", "--exclude-table-data=pcd.seen")
 _ATTACHED = re.compile(r" TABLE ATTACH (\S+ \S+) ")
 _CONSTRAINT = re.compile(r"^\d+; \d+ \d+ CONSTRAINT (\S+ \S+) ")
 _NIGHTLY = re.compile(r"pcd-\d{4}-\d{2}-\d{2}\.dump")
+_TORSO = re.compile(r"\.pcd-\d{4}-\d{2}-\d{2}\.dump\.\d+\.partial")
 
 _USER_TABLES = """
 SELECT count(*)
@@ -121,9 +122,10 @@ def children_first(contents: str) -> str:
 async def dump_nightly(url: str, *, folder: Path, now: datetime, keep: int = _KEPT) -> Path:
     """Write today's dump into *folder*, forget all but the newest *keep*, and return its path.
 
-    A second one on the same day replaces the first.
+    A second one on the same day replaces the first. What was left by a process that was killed is forgotten.
     """
     await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    _forget_torsos(folder, before=now - timedelta(seconds=_HOURS))
     target = folder / f"pcd-{now:%Y-%m-%d}.dump"
     await backup(url, target, overwrite=True)
     _forget_old(folder, keep=keep)
@@ -137,6 +139,8 @@ def _reserved(target: Path, *, overwrite: bool) -> tuple[Path, Path]:
         raise ControlError(f"{target} exists; --force replaces it", code="exists")
     partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
+        # Left by an earlier process that had our number: in a container all of them have.
+        partial.unlink(missing_ok=True)
         os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except OSError as error:
         raise ControlError(f"{target} cannot be written: {error.strerror}", code="unwritable") from error
@@ -147,6 +151,12 @@ def _forget_old(folder: Path, *, keep: int) -> None:
     dumps = sorted(path for path in folder.iterdir() if _NIGHTLY.fullmatch(path.name))
     for old in dumps[:-keep]:
         old.unlink()
+
+
+def _forget_torsos(folder: Path, *, before: datetime) -> None:
+    for path in folder.iterdir():
+        if _TORSO.fullmatch(path.name) and path.lstat().st_mtime < before.timestamp():
+            path.unlink()
 
 
 async def _refuse_in_use(db: Database) -> None:

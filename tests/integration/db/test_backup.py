@@ -1,6 +1,7 @@
 # ruff: noqa: ASYNC240 - a test may block its own loop for a moment
 from __future__ import annotations
 
+import os
 import stat
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -117,6 +118,20 @@ async def test_something_else_is_no_dump(db: Database, tmp_path: Path) -> None:
         await restore(db.url, other, on_step=silent)
     with pytest.raises(ControlError, match="is not there"):
         await restore(db.url, tmp_path / "nothing", on_step=silent)
+
+
+async def test_dump_of_a_process_that_was_killed_is_forgotten_and_in_nobodys_way(
+    database_url: str, tmp_path: Path
+) -> None:
+    """In a container the next process has the same number; elsewhere a dump's worth of disk would stay."""
+    now = datetime.now(UTC)
+    torsos = [tmp_path / f".pcd-{now:%Y-%m-%d}.dump.{number}.partial" for number in (os.getpid(), 1, 2)]
+    for torso in torsos:
+        torso.write_text("half a dump")
+    yesterday = (now - timedelta(days=1)).timestamp()
+    os.utime(torsos[1], (yesterday, yesterday))
+    newest = await dump_nightly(database_url, folder=tmp_path, now=now)
+    assert sorted(tmp_path.iterdir()) == sorted([newest, torsos[2]]), "the last one may be at work still"
 
 
 async def test_a_week_of_nightly_dumps_is_kept(database_url: str, tmp_path: Path) -> None:
