@@ -28,11 +28,12 @@ WITH fenced AS MATERIALIZED (
       -- A scalar, here and below: the planner would rather read all that is owed once than look few lanes up.
       AND (
           SELECT true
-          FROM integrations.ghl_outbox AS earlier
-          WHERE earlier.lane = o.lane
-            AND earlier.id < o.id
-            AND earlier.state IN ('owed', 'sending', 'dead')
-            AND (earlier.state <> 'dead' OR earlier.kind LIKE 'create%')
+          FROM integrations.ghl_outbox AS ahead
+          WHERE ahead.lane = o.lane
+            -- A call with a lower id may come to light, by its commit, when a later one was taken already.
+            AND (ahead.id < o.id OR ahead.state = 'sending')
+            AND ahead.state IN ('owed', 'sending', 'dead')
+            AND (ahead.state <> 'dead' OR ahead.kind LIKE 'create%')
           LIMIT 1
       ) IS NULL
     ORDER BY o.priority, o.due_at, o.id
@@ -61,11 +62,11 @@ CROSS JOIN LATERAL (
       AND o.priority = each.priority
       AND (
           SELECT true
-          FROM integrations.ghl_outbox AS earlier
-          WHERE earlier.lane = o.lane
-            AND earlier.id < o.id
-            AND earlier.state IN ('owed', 'sending', 'dead')
-            AND (earlier.state <> 'dead' OR earlier.kind LIKE 'create%')
+          FROM integrations.ghl_outbox AS ahead
+          WHERE ahead.lane = o.lane
+            AND (ahead.id < o.id OR ahead.state = 'sending')
+            AND ahead.state IN ('owed', 'sending', 'dead')
+            AND (ahead.state <> 'dead' OR ahead.kind LIKE 'create%')
           LIMIT 1
       ) IS NULL
     ORDER BY o.due_at

@@ -10,6 +10,7 @@ import pytest
 from support.selling import LIMITLESS, selling
 
 from pcd.crm import outbox
+from pcd.crm.calls import Call, CallKind
 from pcd.sim.trouble import Trouble
 
 if TYPE_CHECKING:
@@ -175,3 +176,28 @@ async def test_backfill_says_what_it_costs_and_does_it_when_told(db: Database, t
         calls = len(company.sim.calls)
         await company.catch_up()
         assert len(company.sim.calls) == calls
+
+
+async def test_two_calls_of_a_lane_are_never_under_way_however_late_one_is_committed(
+    db: Database, tmp_path: Path
+) -> None:
+    """Ids are given before the commit: a step's call may come to light when a later one was taken already."""
+    async with selling(db, tmp_path) as company:
+        box = company.works.outbox
+        call = Call(kind=CallKind.ADD_TAGS, fields={"tags": ["x"]}, why="test")
+        async with db.transaction() as slow:
+            first = await outbox.owe(
+                slow, call, customer_id=7, why=outbox.Why(cause="test", step_key="first")
+            )
+            async with db.transaction() as quick:
+                second = await outbox.owe(
+                    quick, call, customer_id=7, why=outbox.Why(cause="test", step_key="second")
+                )
+            (taken,) = await box.claim(5, reserved=[], dry_run=False)
+            assert taken.id == second > first
+        assert await box.claim(5, reserved=[], dry_run=False) == []
+        assert await box.until_next() is None
+        async with db.transaction() as connection:
+            await outbox.answer(connection, taken, target_id="c1", after={})
+        (taken,) = await box.claim(5, reserved=[], dry_run=False)
+        assert taken.id == first
