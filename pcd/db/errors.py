@@ -27,6 +27,13 @@ _INSTALLATION = {
 }
 # Insufficient resources, operator intervention, system error, transaction rollback, lock not available.
 _PASSING = ("53", "57", "58", "40", "55P03", "25P03", "XX001", "XX002")
+_FOREIGN = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    UnicodeError,
+)
 
 
 def refuses_data(error: BaseException) -> bool:
@@ -65,6 +72,8 @@ def translate_connecting(error: BaseException) -> PcdError | None:
         return ConfigError(f"database.url: PostgreSQL refuses us: {getattr(error, 'message', error)}")
     if isinstance(error, asyncpg.ClientConfigurationError):
         return ConfigError(f"database.url: {error}")
+    if isinstance(error, UnicodeError):
+        return ConfigError("database.url: the host has no name that could be looked up")
     if isinstance(error, TimeoutError):
         return StoreUnreachable("PostgreSQL gave no connection in time")
     if isinstance(error, OSError):
@@ -77,7 +86,7 @@ def translated(*, connecting: bool = False) -> Generator[None, None, None]:
     """Raise our errors instead of asyncpg's."""
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+    except _FOREIGN as error:
         ours = translate_connecting(error) if connecting else translate(error)
         if ours is None:
             raise

@@ -84,6 +84,8 @@ async def _trouble(probe: Probe) -> str:
         return "its name is not known"
     except OSError as error:
         return _said(error)
+    except ValueError:
+        return "its target cannot be understood"
     return ""
 
 

@@ -46,6 +46,9 @@ async def test_answering_systems_are_well(database_url: str) -> None:
         pytest.param("tcp", "127.0.0.1:1", "connection refused", id="closed port"),
         pytest.param("postgres", "postgresql://u:hunter22@127.0.0.1:1/x", "does not answer", id="no server"),
         pytest.param("redis", "redis://:hunter22@127.0.0.1:1", "cannot be reached", id="no redis"),
+        pytest.param("postgres", "postgresql://u:hunter22@a..b/x", "no name that", id="a name with a gap"),
+        pytest.param("tcp", "\udcff:80", "cannot be understood", id="name that is no text"),
+        pytest.param("redis", "redis://:hunter22@a:x", "cannot be understood", id="port that is no number"),
     ],
 )
 async def test_absent_system_is_named_without_its_secrets(kind: str, target: str, text: str) -> None:

@@ -45,6 +45,7 @@ def test_an_error_is_translated_by_what_happened(error: BaseException, ours: typ
         (FileNotFoundError(2, "No such file or directory"), StoreUnreachable),
         (ConnectionRefusedError(111, "Connection refused"), StoreUnreachable),
         (TimeoutError(), StoreUnreachable),
+        (UnicodeError("label empty or too long"), ConfigError),
         (asyncpg.InvalidPasswordError("no"), ConfigError),
         (asyncpg.InvalidCatalogNameError("no"), ConfigError),
         (asyncpg.CannotConnectNowError("starting up"), StoreUnreachable),
