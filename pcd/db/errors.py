@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,9 @@ _INSTALLATION = {
 }
 # Insufficient resources, operator intervention, system error, transaction rollback, lock not available.
 _PASSING = ("53", "57", "58", "40", "55P03", "25P03", "XX001", "XX002")
+# How a refused value stands in a message: of the server's, and of asyncpg's own.
+_QUOTED = re.compile(r'(?<=: )".*"|(?<=^value )".*"')
+_ARGUMENT = re.compile(r"(argument \$\d+): .*(?= \()")
 _FOREIGN = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -45,12 +49,20 @@ def refuses_data(error: BaseException) -> bool:
     return isinstance(error, DataRejected)
 
 
-def translate(error: BaseException) -> PcdError | None:
-    """Return our name for *error*, or None where it is a bug of ours that should be seen as it is.
+def message(error: BaseException) -> str:
+    """Return what *error* says in one line, without the value that it refuses: that may be a customer's.
 
-    The DETAIL of a server's message is left out: it quotes rows.
+    The DETAIL of a server's message is left out too: it quotes rows.
     """
-    text = " ".join(str(getattr(error, "message", None) or error).split())[:300]
+    text = " ".join(str(getattr(error, "message", None) or error).split())
+    if refuses_data(error):
+        text = _QUOTED.sub('"..."', _ARGUMENT.sub(r"\1", text))
+    return text[:300]
+
+
+def translate(error: BaseException) -> PcdError | None:
+    """Return our name for *error*, or None where it is a bug of ours that should be seen as it is."""
+    text = message(error)
     if refuses_data(error):
         return DataRejected(f"{text} ({_state(error)})" if _state(error) else text)
     if isinstance(error, asyncpg.PostgresError):

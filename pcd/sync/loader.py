@@ -10,7 +10,7 @@ import anyio.lowlevel
 import asyncpg
 import orjson
 
-from pcd.db.errors import refuses_data
+from pcd.db.errors import message, refuses_data
 from pcd.sync.batch import Draft, Misfit, draft, slices
 from pcd.sync.surprise import Expectation, Surprise
 from pcd.tables import statements
@@ -172,4 +172,4 @@ def _parcel(statement: str, drafts: Sequence[Draft]) -> _Parcel:
 
 
 def _reason(error: asyncpg.PostgresError) -> str:
-    return f"PostgreSQL refuses it: {str(error).splitlines()[0][:200]}"
+    return f"PostgreSQL refuses it: {message(error)[:200]}"

@@ -147,3 +147,23 @@ async def test_an_unreachable_server_is_waited_for_with_one_sentence(tmp_path: P
 async def test_a_database_that_does_not_exist_is_a_configuration_error(database_url: str) -> None:
     with pytest.raises(ConfigError, match=r"database\.url"):
         await Database.connect(f"{database_url}".replace("pcd_test", "no_such"))
+
+
+@pytest.mark.parametrize(
+    ("sql", "value", "left"),
+    [
+        ("SELECT $1::text::bigint", "(555) 010-0199", 'invalid input syntax for type bigint: "..."'),
+        ("SELECT $1::text::date", "ann@example.com", 'invalid input syntax for type date: "..."'),
+        ("SELECT $1::text::int", "5550100199", 'value "..." is out of range for type integer'),
+        ("SELECT $1::text::timestamptz", "5550100199-01-01", "out of range"),
+        ("SELECT $1::int", "ann@example.com", "invalid input for query argument $1 ("),
+        ("SELECT $1::text::jsonb", '{"email": "ann@example.com', "invalid input syntax for type json"),
+        ("SELECT $1::text::uuid", 'a"nn@example.com" or so', 'invalid input syntax for type uuid: "..."'),
+    ],
+)
+async def test_refused_value_is_not_repeated(db: Database, sql: str, value: str, left: str) -> None:
+    """It may be a customer's, and the message goes into the log."""
+    with pytest.raises(DataRejected) as refused:
+        await db.fetchval(sql, value)
+    assert left in str(refused.value)
+    assert value not in str(refused.value)
