@@ -29,7 +29,8 @@ _log = logging.getLogger(__name__)
 _SQL = queries.load("pcd.crm")
 
 OVERLAP: Final = timedelta(minutes=2)
-"""How far behind the last pull an incremental one looks: a search there lags by seconds.
+"""How far behind the last pull an incremental one looks, and how long a copy is kept that a full one has not
+met: a search there lags by seconds.
 
 Source: reports of integrators, the longest of 20 seconds.
 """
@@ -138,7 +139,7 @@ class Puller:
         gone = 0
         async with self._db.transaction(timeout=_BATCH) as connection:
             if is_full:
-                gone = await connection.fetchval(_SQL[f"lose_{collection}"], began_at)
+                gone = await connection.fetchval(_SQL[f"lose_{collection}"], began_at - OVERLAP)
             await connection.execute(_SQL["pulled"], collection, began_at, is_full)
         if gone:
             _log.info("ghl: %d %s are no longer in GoHighLevel", gone, collection)

@@ -582,7 +582,7 @@ FROM integrations.ghl_opportunities
 WHERE gone_at IS NULL;
 
 -- name: lose_contacts
--- Contacts that a complete pull since $1 has not met are gone; yields how many.
+-- Contacts that were not met since $1, by a complete pull or an answer, are gone; yields how many.
 WITH gone AS (
     UPDATE integrations.ghl_contacts
     SET gone_at = now()
@@ -594,7 +594,7 @@ SELECT count(*)
 FROM gone;
 
 -- name: lose_opportunities
--- Opportunities that a complete pull since $1 has not met are gone; yields how many.
+-- Opportunities that were not met since $1, by a complete pull or an answer, are gone; yields how many.
 WITH gone AS (
     UPDATE integrations.ghl_opportunities
     SET gone_at = now()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from support.selling import selling
+from support.selling import LIMITLESS, selling
 
 from pcd.cli import ghl_words
 from pcd.crm import explainer, preview
@@ -242,6 +244,8 @@ async def test_what_somebody_deleted_is_a_difference_until_the_facts_change(
         lost, bare = cards["c7@example.com"], cards["c8@example.com"]
         company.sim.person.delete_contact(lost.contact_id)
         company.sim.store.opportunities.remove(bare.id)
+        for table in ("ghl_contacts", "ghl_opportunities"):
+            await db.execute(f"UPDATE integrations.{table} SET local_synced_at = now() - interval '3 min'")
         await company.works.puller.pull(full=True, by="test")
         before = len(company.sim.calls.writes)
         await company.catch_up()
@@ -259,6 +263,20 @@ async def test_what_somebody_deleted_is_a_difference_until_the_facts_change(
             await company.estimate(st_id, st_id, total=800)
         await company.settle()
         assert len(company.cards()) == 3
+        assert [each async for each in preview.differences(db, company.works.premises)] == []
+
+
+async def test_what_their_search_does_not_show_yet_is_not_taken_for_deleted(
+    db: Database, tmp_path: Path
+) -> None:
+    """A full pull right behind our own writes meets neither the contact nor the card that we made."""
+    async with selling(
+        db, tmp_path, settings=replace(LIMITLESS, search_lag=timedelta(seconds=30))
+    ) as company:
+        await company.customer(7)
+        await company.settle()
+        pulled = await company.works.puller.pull(full=True, by="test")
+        assert [(each.fetched, each.gone) for each in pulled] == [(0, 0), (0, 0)]
         assert [each async for each in preview.differences(db, company.works.premises)] == []
 
 
