@@ -56,7 +56,6 @@ class Tally:
     """What the client did since it was made. *failures* are attempts by kind of error."""
 
     requests: int = 0
-    received_bytes: int = 0
     failures: Counter[str] = field(default_factory=Counter)
 
 
@@ -190,7 +189,6 @@ class ServiceTitan:
             params=question.params,
         )
         response = await fetch(self._session, call, within=question.patience.attempt)
-        self.tally.received_bytes += len(response.body)
         error = classify(
             response.status,
             response.headers,

@@ -25,7 +25,6 @@ class TableColumn:
     width: int | None = None
     generated: bool = False
     not_null: bool = False
-    has_default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +79,7 @@ SELECT
         'width', CASE WHEN a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4
                       THEN a.atttypmod - 4 END,
         'generated', a.attgenerated <> '' OR a.attidentity = 'a',
-        'not_null', a.attnotnull,
-        'has_default', a.atthasdef OR a.attidentity <> ''
+        'not_null', a.attnotnull
      ) ORDER BY a.attnum), '[]')
      FROM pg_attribute AS a
      WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)::text AS columns,

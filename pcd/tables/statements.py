@@ -136,44 +136,6 @@ WHERE stored.st_id IS NULL
     OR stored.st_deleted_at IS NOT NULL"""
 
 
-def reproject(resource: Resource, table: Table) -> str:
-    """Return the statement that computes the columns anew from ``full_data``.
-
-    For a declaration that gained a column. Takes $1 the st_id to start after and $2 how many rows to look
-    at; changes only rows that differ. Yields one row: ``last_st_id`` (NULL at the end) and ``changed``.
-    """
-    projected = dict(_projected(resource, table))
-    stored = ", ".join(_comparable(f"stored.{quote(name)}", name, table) for name in projected)
-    computed = ", ".join(_comparable(f"computed.{quote(name)}", name, table) for name in projected)
-    columns = ",\n        ".join(f"{value} AS {quote(name)}" for name, value in projected.items())
-    updates = ", ".join(f"{quote(name)} = computed.{quote(name)}" for name in projected)
-    relation = qualified(table.schema, table.name)
-    return f"""WITH batch AS MATERIALIZED (
-    SELECT stored.st_id, stored.full_data AS d
-    FROM {relation} AS stored
-    WHERE stored.st_id > $1::bigint{_constant_filter(resource)}
-    ORDER BY stored.st_id
-    LIMIT $2::bigint
-), computed AS MATERIALIZED (
-    SELECT st_id,
-        {columns}
-    FROM batch
-), changed AS (
-    UPDATE {relation} AS stored
-    SET {updates}
-    FROM computed
-    WHERE stored.st_id = computed.st_id
-        AND ({stored}) IS DISTINCT FROM ({computed})
-    RETURNING 1
-)
-SELECT (SELECT max(st_id) FROM batch) AS last_st_id, (SELECT count(*) FROM changed) AS changed"""
-
-
-def projected_names(resource: Resource, table: Table) -> tuple[str, ...]:
-    """Return the columns of *table* that the record alone decides, in declaration order."""
-    return tuple(name for name, _ in _projected(resource, table))
-
-
 def _values(resource: Resource, table: Table) -> Iterator[tuple[str, str]]:
     """Yield each column that a write fills, with the expression that fills it."""
     if (own := table.columns.get("id")) is not None and own.type == "uuid":
@@ -236,16 +198,5 @@ def _distinct(key: str, table: Table) -> str:
     return f"\n    array_remove({found}, NULL) AS {name},"
 
 
-def _comparable(reference: str, name: str, table: Table) -> str:
-    """Return *reference* as something that has an equality: json has none."""
-    return f"{reference}::text" if table.columns[name].type == "json" else reference
-
-
 def _selected(keys: tuple[str, ...]) -> str:
     return "".join(f",\n    stored.{quote(key)}" for key in keys)
-
-
-def _constant_filter(resource: Resource) -> str:
-    return "".join(
-        f"\n        AND stored.{quote(name)} = {literal(value)}" for name, value in resource.constants.items()
-    )

@@ -165,18 +165,6 @@ async def test_foreign_write_to_the_record_itself_is_noticed(rows: Rows) -> None
     assert (await rows.row("st_jobs", 1))["pcd_hash"] is None
 
 
-async def test_reprojection_fills_a_column_that_the_declaration_gained(rows: Rows) -> None:
-    await rows.put("jobs", *({"id": st_id, "customerId": 5, "projectId": 8} for st_id in (1, 2, 3)))
-    await rows.db.execute("ALTER TABLE servicetitan.st_jobs DISABLE TRIGGER USER")
-    await rows.db.execute("UPDATE servicetitan.st_jobs SET project_id = NULL WHERE st_id < 3")
-    sql = statements.reproject(RESOURCES["jobs"], rows.tables["st_jobs"])
-
-    answers = [await rows.db.fetch(sql, after, 2) for after in (0, 2, 3)]
-
-    assert [tuple(row) for (row,) in answers] == [(2, 2), (3, 0), (None, 0)]
-    assert (await rows.row("st_jobs", 1))["project_id"] == 8
-
-
 async def test_every_statement_is_understood_by_the_real_tables(rows: Rows) -> None:
     async with rows.db.transaction() as connection:
         for resource in RESOURCES.values():
@@ -186,7 +174,6 @@ async def test_every_statement_is_understood_by_the_real_tables(rows: Rows) -> N
             await connection.prepare(statements.upsert(resource, table, keys=keys))
             await connection.prepare(statements.cut(resource, table))
             await connection.prepare(statements.prefilter(resource, keys=keys))
-            await connection.prepare(statements.reproject(resource, table))
 
 
 def _example(resource: Resource) -> dict[str, Any]:

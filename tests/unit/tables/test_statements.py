@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from pcd.tables.catalogue import Table, TableColumn
 from pcd.tables.spec import ListEndpoint, Resource, col
-from pcd.tables.statements import prefilter, reproject, upsert
+from pcd.tables.statements import prefilter, upsert
 
 BIRD = Resource(
     name="birds",
@@ -62,7 +62,6 @@ def test_nothing_is_counted_where_nothing_can_be_cut() -> None:
 def test_constants_tell_resources_of_one_table_apart() -> None:
     wren = replace(BIRD, constants={"kind": "wren's"})
     assert "'wren''s'" in upsert(wren, TABLE)
-    assert "stored.\"kind\" = 'wren''s'" in reproject(wren, TABLE)
 
 
 def test_keys_are_yielded_with_what_is_stored() -> None:
