@@ -71,8 +71,8 @@ class Performer:
         self._scribe = Scribe(client)
         self._finder = Finder(client, settings=settings, cache=cache)
 
-    async def perform(self, call: Owed) -> None:
-        """Carry out *call* and store its answer. Raises UpstreamError when there is none to store."""
+    async def perform(self, call: Owed) -> str:
+        """Store the answer to *call* and return "", or what it waits for; raises UpstreamError for none."""
         match CallKind(call.kind):
             case CallKind.CREATE_CONTACT:
                 await self._create_contact(call)
@@ -83,16 +83,17 @@ class Performer:
             case CallKind.UPDATE_OPPORTUNITY | CallKind.RESET_OPPORTUNITY:
                 await self._update_opportunity(call)
             case _:
-                await self._do_for_step(call)
+                return await self._do_for_step(call)
+        return ""
 
-    async def _do_for_step(self, call: Owed) -> None:
+    async def _do_for_step(self, call: Owed) -> str:
         contact_id = await self._contact_of(call)
         if not contact_id:
-            text = "the customer has no GoHighLevel contact (yet)"
-            raise Rejected(text, service="GoHighLevel", status=404)
+            return "the customer has no GoHighLevel contact (yet)"
         done = await self._scribe.do(call, contact_id)
         async with self._storing() as connection:
             await outbox.answer(connection, call, target_id=done or contact_id, after=call.fields)
+        return ""
 
     async def adopt(self, customer_id: int, contact: Contact) -> None:
         """Link the customer to *contact*: a person said so. Raises ControlError when it is another's."""
@@ -351,9 +352,8 @@ class Performer:
             connection, call.customer_id, call.cycle, opportunity_id=opportunity_id, fields=call.fields
         )
 
-    async def _contact_of(self, call: Owed) -> str | None:
-        found: str | None = await self._db.fetchval(_SQL["contact_of"], call.customer_id)
-        return found
+    async def _contact_of(self, call: Owed) -> str:
+        return await self._db.fetchval(_SQL["contact_of"], call.customer_id) or ""
 
     async def _opportunity_of(self, call: Owed) -> str | None:
         found: str | None = await self._db.fetchval(

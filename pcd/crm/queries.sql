@@ -34,6 +34,8 @@ WITH fenced AS MATERIALIZED (
             AND (ahead.id < o.id OR ahead.state = 'sending')
             AND ahead.state IN ('owed', 'sending', 'dead')
             AND (ahead.state <> 'dead' OR ahead.kind LIKE 'create%')
+            -- A step may have to wait for the contact that is to be made.
+            AND (ahead.state = 'sending' OR ahead.step_key IS NULL OR o.kind NOT LIKE 'create%')
           LIMIT 1
       ) IS NULL
     ORDER BY o.priority, o.due_at, o.id
@@ -67,6 +69,7 @@ CROSS JOIN LATERAL (
             AND (ahead.id < o.id OR ahead.state = 'sending')
             AND ahead.state IN ('owed', 'sending', 'dead')
             AND (ahead.state <> 'dead' OR ahead.kind LIKE 'create%')
+            AND (ahead.state = 'sending' OR ahead.step_key IS NULL OR o.kind NOT LIKE 'create%')
           LIMIT 1
       ) IS NULL
     ORDER BY o.due_at

@@ -39,7 +39,10 @@ PATIENCE: Final = timedelta(minutes=2)
 """How long a call belongs to the process that took it; longer than any answer takes."""
 
 DONE: Final = "done"
-"""What `Sender` says of a call that was carried out; of others the name of the error."""
+"""What `Sender` says of a call that was carried out; of others the name of the error, or `WAITING`."""
+
+WAITING: Final = "waiting"
+"""What `Sender` says of a call that something else has to go before."""
 
 _IDLE = 1.0
 _AT_ONCE = 16
@@ -180,7 +183,7 @@ class Sender:
     async def _try(self, call: Owed) -> str:
         """Carry out *call*, or decide what becomes of it, and return how it went."""
         try:
-            await self._performer.perform(call)
+            awaited = await self._performer.perform(call)
         except UpstreamError as error:
             await self._fail(call, error)
             return type(error).__name__.lower()
@@ -188,6 +191,9 @@ class Sender:
             # It would be refused again after every other try, and each may write there once more.
             await self._bury(call, f"what came of it cannot be stored: {error}")
             return type(error).__name__.lower()
+        if awaited:
+            await self._put_off(call, awaited)
+            return WAITING
         if self._breaker.reason:
             await self._breaker.close()
         return DONE
@@ -204,15 +210,22 @@ class Sender:
                 await self._outbox.postpone(call, by=by, error=text, is_free=True)
             case Rejected():
                 await self._bury(call, text)
-            case NoAnswer() | Malformed() if call.attempt >= _MOST_TRIES:
-                await self._bury(call, f"{text}; tried {call.attempt} times")
             case NoAnswer() | Malformed():
-                by = max(self._pace.doubt, self._backoff(call.attempt))
-                await self._outbox.postpone(call, by=by, error=text, is_doubtful=True)
+                await self._put_off(call, text, at_least=self._pace.doubt, is_doubtful=True)
             case Unavailable():
                 await self._outbox.postpone(call, by=self._backoff(call.attempt), error=text)
             case _:
                 await self._bury(call, text)
+
+    async def _put_off(
+        self, call: Owed, error: str, *, at_least: timedelta = timedelta(), is_doubtful: bool = False
+    ) -> None:
+        """Try *call* again after a while, and give it up after some tries."""
+        if call.attempt >= _MOST_TRIES:
+            await self._bury(call, f"{error}; tried {call.attempt} times")
+            return
+        by = max(at_least, self._backoff(call.attempt))
+        await self._outbox.postpone(call, by=by, error=error, is_doubtful=is_doubtful)
 
     async def _bury(self, call: Owed, error: str) -> None:
         _log.error(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from support.selling import LIMITLESS, selling
 
@@ -201,3 +202,34 @@ async def test_two_calls_of_a_lane_are_never_under_way_however_late_one_is_commi
             await outbox.answer(connection, taken, target_id="c1", after={})
         (taken,) = await box.claim(5, reserved=[], dry_run=False)
         assert taken.id == first
+
+
+async def test_step_that_is_quicker_than_the_new_contact_waits_for_it(db: Database, tmp_path: Path) -> None:
+    """A workflow may begin with the event of which the customer has a contact only seconds later."""
+    async with selling(db, tmp_path) as company:
+        await company.customer(7)
+        await company.detection.events()
+        call = Call(kind=CallKind.ADD_TAGS, fields={"tags": ["new here"]}, why="test")
+        async with db.transaction() as connection:
+            await outbox.owe(connection, call, customer_id=7, why=outbox.Why(cause="test", step_key="first"))
+        (taken,) = await company.works.outbox.claim(5, reserved=[], dry_run=False)
+        assert await company.works.performer.perform(taken) == "the customer has no GoHighLevel contact (yet)"
+        await company.works.outbox.postpone(taken, by=timedelta(), error="no contact")
+        await company.settle()
+        (contact,) = company.sim.store.contacts.values()
+        assert "new here" in contact.tags
+        assert len(company.cards()) == 1
+        assert await outbox.dead(db) == []
+
+
+async def test_step_for_a_customer_who_never_gets_a_contact_is_given_up(db: Database, tmp_path: Path) -> None:
+    async with selling(db, tmp_path) as company:
+        call = Call(kind=CallKind.ADD_TAGS, fields={"tags": ["x"]}, why="test")
+        async with db.transaction() as connection:
+            await outbox.owe(connection, call, customer_id=7, why=outbox.Why(cause="test", step_key="first"))
+        with anyio.fail_after(10):
+            while not await outbox.dead(db):
+                await company.settle()
+        (dead,) = await outbox.dead(db)
+        assert dead["error"] == "the customer has no GoHighLevel contact (yet); tried 8 times"
+        assert company.writes() == []
