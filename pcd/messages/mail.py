@@ -9,6 +9,7 @@ from hashlib import blake2b
 from html import escape, unescape
 from typing import TYPE_CHECKING
 
+from pcd.crm.normalize import email
 from pcd.messages.message import Address
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from pcd.messages.message import Message
     from pcd.messages.reader import Recipient
 
-_ADDRESS = re.compile(r"[^@\s<>(),;:\\\"\[\]]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 _NOT_SHOWN = re.compile(r"<(style|script|head)\b.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
 _BREAK = re.compile(r"<(br|/p|/div|/tr|/li|/h[1-6])\b[^>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[^>]+>")
@@ -26,10 +26,8 @@ _TAG = re.compile(r"<[^>]+>")
 
 def mirrored_address(recipient: Recipient) -> Address | str:
     """Return the customer's e-mail address as ServiceTitan has it, or why it cannot be used."""
-    value = recipient.email.strip()
-    if _ADDRESS.fullmatch(value):
-        return Address(value=value)
-    return "ServiceTitan has no usable e-mail address of the customer"
+    value = email(recipient.email)
+    return Address(value=value) if value else "ServiceTitan has no usable e-mail address of the customer"
 
 
 def is_html(text: str) -> bool:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pcd.crm.normalize import e164
+from pcd.crm.normalize import e164, email
 from pcd.errors import (
     Forbidden,
     OptedOut,
@@ -181,7 +181,7 @@ def _objections(contact: Contact | None, channel: Channel) -> tuple[str, ...]:
 
 def _mirrored(recipient: Recipient, channel: Channel, *, country: str) -> Address | None:
     """Return where a rehearsed message would go if the customer had a contact."""
-    value = e164(recipient.phone, country) if channel is Channel.SMS else recipient.email
+    value = e164(recipient.phone, country) if channel is Channel.SMS else email(recipient.email)
     return Address(value=value) if value else None
 
 

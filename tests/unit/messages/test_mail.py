@@ -34,9 +34,21 @@ def test_line_break_cannot_add_a_header() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "rosa", "rosa@", "a b@example.com", "a@b", "a@example.com, b@example.com"]
+    "value",
+    [
+        "",
+        "rosa",
+        "rosa@",
+        "a b@example.com",
+        "a@b",
+        "a@example.com, b@example.com",
+        "rosé@example.com",
+        "a\N{ZERO WIDTH SPACE}@example.com",
+        f"{'a' * 300}@example.com",
+    ],
 )
 def test_unusable_address_is_none(value: str) -> None:
+    """One that SMTP cannot say would fail in the middle of the dialogue, and be parked for a person."""
     assert isinstance(mirrored_address(Recipient(customer_id=1, named_id=1, email=value)), str)
 
 
