@@ -146,7 +146,14 @@ def _onwards(instance: Instance, workflow: Workflow, step: Step, moment: Moment)
     except ConditionError as error:
         # It is done: a redrive must not do it again.
         failed = _dead(instance, step, f"step {step.number} is done, but where to go on is unclear: {error}")
-        return replace(failed, record=StepStatus.COMPLETED, step=step.number + 1, error="")
+        return replace(
+            failed,
+            record=StepStatus.COMPLETED,
+            step=step.number + 1,
+            error="",
+            is_fallback=False,
+            awaited=None,
+        )
     following = workflow.step(target) if isinstance(target, int) else None
     if following is None:
         number = target if isinstance(target, int) else len(workflow.steps) + 1

@@ -87,8 +87,8 @@ class Transition:
     """What an instance becomes, and what the record of the step says; *record* None means that none is due.
 
     *step* is the step to take next, *due_at* from when on, None where it ended or is paused. *starts* is
-    what is remembered of its starts, *starts_allowed* how many it may have. *reason* says why it ended, is
-    paused or waits; *context* is laid over its context.
+    what is remembered of its starts, *starts_allowed* how many it may have, None for as many as before.
+    *reason* says why it ended, is paused or waits; *context* is laid over its context.
     """
 
     status: Status
@@ -96,7 +96,7 @@ class Transition:
     record: StepStatus | None = None
     due_at: datetime | None = None
     starts: int = 0
-    starts_allowed: int = 1
+    starts_allowed: int | None = None
     messages: int = 0
     is_fallback: bool = False
     reason: str = ""

@@ -9,6 +9,7 @@ from pcd.workflows.conditions.condition import facts_of
 from pcd.workflows.conditions.evaluate import evaluate, why_not
 from pcd.workflows.delays import due_at
 from pcd.workflows.facts.resolve import carried
+from pcd.workflows.instance import Awaited
 from pcd.workflows.outcome import Await, Postpone, Refuse, Skip, Stop
 from pcd.workflows.workflow import Until
 
@@ -62,9 +63,16 @@ def stops(workflow: Workflow, facts: Mapping[str, Value]) -> Stop | Refuse | Non
     return None
 
 
+def awaits(instance: Instance, wait: WaitFor) -> Awaited:
+    """Return what *instance* waits for at its step, from the instant that the step was first due."""
+    known = instance.awaited
+    since, until = (known.since, known.until) if known else (instance.due_at, instance.due_at + wait.within)
+    return Awaited(event=wait.event, of=wait.of, since=since, until=until)
+
+
 def _is_early(instance: Instance, step: Step, situation: Situation) -> Postpone | None:
     """Look again at a moment that a fact holds: it may have moved since, or not have been known."""
-    if not isinstance(step.delay.wait, Until) or instance.starts > 1 or instance.waited_until is not None:
+    if not isinstance(step.delay.wait, Until) or instance.waited_until is not None:
         return None
     moment = due_at(step.delay, situation.now, situation.zone, situation.facts)
     return Postpone(until=moment) if moment > situation.now else None
@@ -76,10 +84,9 @@ def _awaits(instance: Instance, wait: WaitFor | None, situation: Situation) -> V
     names = facts_of(wait.condition)
     if any(evaluate(wait.condition, carried(wait.event, each, names)) for each in situation.arrivals):
         return None
-    since = instance.awaited.since if instance.awaited else instance.due_at
-    until = instance.awaited.until if instance.awaited else instance.due_at + wait.within
-    if situation.now < until:
-        return Await(event=wait.event, of=wait.of, since=since, until=until)
+    awaited = awaits(instance, wait)
+    if situation.now < awaited.until:
+        return Await(event=awaited.event, of=awaited.of, since=awaited.since, until=awaited.until)
     match wait.on_timeout:
         case "run":
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,11 +15,11 @@ from pcd.telemetry.log import context
 from pcd.workflows.action import StepCall
 from pcd.workflows.advance import Moment, advance, held
 from pcd.workflows.classify import classify
-from pcd.workflows.instance import Awaited
-from pcd.workflows.judge import Situation, judge, stops
+from pcd.workflows.judge import Situation, awaits, judge, stops
 from pcd.workflows.lookup import Lookup
-from pcd.workflows.outcome import Fail, Retry, Stop
+from pcd.workflows.outcome import Await, Fail, Retry, Stop
 from pcd.workflows.store import Settlement
+from pcd.workflows.workflow import Until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pcd.clock import Clock
     from pcd.workflows.action import Action
     from pcd.workflows.facts.reader import FactReader
-    from pcd.workflows.instance import Instance
+    from pcd.workflows.instance import Awaited, Instance
     from pcd.workflows.outcome import Outcome, Verdict
     from pcd.workflows.store import Claimed, Store
     from pcd.workflows.workflow import Step, Workflow
@@ -46,7 +46,10 @@ class Versions(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class _Try:
-    """One claim that is worked off; *action* and *input* are what was performed, if it came to that."""
+    """One claim that is worked off; *action* and *input* are what was performed, if it came to that.
+
+    *awaited* is what its step waits for, as soon as it is certain that the wait has begun.
+    """
 
     claimed: Claimed
     workflow: Workflow
@@ -54,6 +57,7 @@ class _Try:
     facts: Lookup
     action: str = ""
     input: Mapping[str, Any] | None = field(default=None)
+    awaited: Awaited | None = None
 
     @property
     def instance(self) -> Instance:
@@ -94,12 +98,15 @@ class Performer:
             return Settlement(instance=instance, transition=transition, began_at=claimed.claimed_at)
         step = workflow.step(instance.step) or workflow.steps[-1]
         facts = Lookup(instance, db=self._store.db, reader=self._reader)
-        trying = _Try(claimed=claimed, workflow=workflow, step=step, facts=facts)
+        trying = _Try(claimed=claimed, workflow=workflow, step=step, facts=facts, awaited=instance.awaited)
         with context(instance=str(instance.id), trace=instance.event_id.hex):
             try:
                 verdict = await self._judge(trying) or await self._perform(trying)
             except Exception as error:  # noqa: BLE001 - a step may break in any way; this is where that ends
                 verdict = classify(error)
+        if not isinstance(verdict, Await):
+            # Another try looks from the same instant on: what had come by then would be missed otherwise.
+            instance = replace(instance, awaited=trying.awaited)
         moment = Moment(
             now=self._now(claimed),
             zone=self._zone,
@@ -107,7 +114,7 @@ class Performer:
             facts=await self._facts_after(trying),
         )
         return Settlement(
-            instance=instance,
+            instance=claimed.instance,
             transition=advance(instance, workflow, verdict, moment),
             began_at=claimed.claimed_at,
             seconds=self._clock.monotonic() - began,
@@ -130,15 +137,16 @@ class Performer:
     async def _judge(self, trying: _Try) -> Verdict | None:
         """Return why the step is not to be performed, None where it is."""
         instance, step = trying.instance, trying.step
+        awaited = awaits(instance, step.wait_for) if step.wait_for else None
+        if not isinstance(step.delay.wait, Until):
+            trying.awaited = awaited
         facts = await trying.facts.read(trying.workflow.facts_before(step))
-        arrivals = []
-        if (wait := step.wait_for) is not None:
-            since = instance.awaited.since if instance.awaited else instance.due_at
-            until = instance.awaited.until if instance.awaited else instance.due_at + wait.within
-            awaited = Awaited(event=wait.event, of=wait.of, since=since, until=until)
-            arrivals = await self._store.arrivals(instance, awaited)
+        arrivals = await self._store.arrivals(instance, awaited) if awaited else []
         situation = Situation(self._now(trying.claimed), self._zone, facts, arrivals)
-        return judge(instance, trying.workflow, step, situation)
+        verdict = judge(instance, trying.workflow, step, situation)
+        if verdict is None:
+            trying.awaited = awaited
+        return verdict
 
     async def _perform(self, trying: _Try) -> Outcome:
         instance, step = trying.instance, trying.step

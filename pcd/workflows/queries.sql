@@ -250,16 +250,18 @@ WITH given AS MATERIALIZED (
     UPDATE automation.workflow_instances AS i
     SET status = CASE WHEN i.status = 'paused' AND given.status = 'active' THEN 'paused' ELSE given.status END,
         current_step = given.current_step,
-        due_at = CASE WHEN i.was_woken AND given.awaited_event IS NOT NULL THEN now() ELSE given.due_at END,
+        due_at = CASE WHEN i.was_woken AND given.awaited_event IS NOT NULL AND given.due_at IS NOT NULL THEN now()
+                      ELSE given.due_at END,
         starts = given.starts,
-        starts_allowed = given.starts_allowed,
+        starts_allowed = coalesce(given.starts_allowed, i.starts_allowed),
         rescues = 0,
         message_count = coalesce(i.message_count, 0) + given.messages,
         is_fallback = given.is_fallback,
-        reason = given.reason,
+        reason = CASE WHEN i.status = 'paused' AND given.status IN ('active', 'paused') THEN i.reason
+                      ELSE given.reason END,
         stopped_reason = CASE WHEN given.status IN ('stopped', 'failed') THEN left(given.reason, 255) END,
         completed_at = CASE WHEN given.status NOT IN ('active', 'paused') THEN clock_timestamp() END,
-        paused_by = CASE WHEN i.status = 'paused' AND given.status = 'active' THEN i.paused_by
+        paused_by = CASE WHEN i.status = 'paused' AND given.status IN ('active', 'paused') THEN i.paused_by
                          WHEN given.status = 'paused' THEN 'definition' END,
         awaited_event = CASE WHEN given.status IN ('active', 'paused') THEN given.awaited_event END,
         awaited_of = given.awaited_of,

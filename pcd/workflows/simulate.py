@@ -19,8 +19,8 @@ from pcd.workflows.facts.catalogue import FACTS
 from pcd.workflows.facts.fact import Around
 from pcd.workflows.facts.names import is_carried, is_open
 from pcd.workflows.facts.resolve import carried, needed, resolve
-from pcd.workflows.instance import Awaited, Instance, Status, StepStatus
-from pcd.workflows.judge import Situation, judge
+from pcd.workflows.instance import Instance, Status, StepStatus
+from pcd.workflows.judge import Situation, awaits, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pcd.workflows.conditions.condition import Value
     from pcd.workflows.facts.fact import Subject
-    from pcd.workflows.instance import Transition
+    from pcd.workflows.instance import Awaited, Transition
     from pcd.workflows.outcome import Outcome, Verdict
     from pcd.workflows.workflow import Step, Workflow
 
@@ -273,6 +273,8 @@ class _Playing:
         refused = judge(self._instance, self._workflow, step, situation)
         if refused is not None:
             return refused, ""
+        if step.wait_for is not None:
+            self._instance = replace(self._instance, awaited=awaits(self._instance, step.wait_for))
         instead = step.fallback if self._instance.is_fallback else None
         action = instead.action if instead else step.action
         parameters = instead.parameters if instead else step.parameters
@@ -283,17 +285,10 @@ class _Playing:
         return self._stage.play(action, parameters, self._world.facts(names, now, self._instance), turn)
 
     def _arrivals(self, step: Step, now: datetime) -> list[Mapping[str, Value]]:
-        awaited = self._awaited(step)
-        if awaited is None or step.wait_for is None:
+        if step.wait_for is None:
             return []
-        names = facts_of(step.wait_for.condition)
+        names, awaited = facts_of(step.wait_for.condition), awaits(self._instance, step.wait_for)
         return [carried(past.type, past.payload, names) for past in self._world.arrivals(awaited, now)]
-
-    def _awaited(self, step: Step) -> Awaited | None:
-        if self._instance.awaited is not None or step.wait_for is None:
-            return self._instance.awaited
-        wait, since = step.wait_for, self._instance.due_at
-        return Awaited(event=wait.event, of=wait.of, since=since, until=since + wait.within)
 
     def _facts_after(self, step: Step, now: datetime) -> Mapping[str, Value]:
         return self._world.facts(self._workflow.facts_after(step), now, self._instance)

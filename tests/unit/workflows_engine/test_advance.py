@@ -242,6 +242,13 @@ def test_branch_that_cannot_be_judged_fails_behind_the_step_that_was_done() -> N
     assert "estimate.status is not known" in new.reason
 
 
+def test_step_behind_an_unclear_branch_knows_nothing_of_the_one_before() -> None:
+    """Redriven, it must neither be its own fallback nor have waited since then."""
+    awaited = Awaited(event="x", of="entity", since=NOW - HOURS, until=NOW)
+    new = advance(instance(is_fallback=True, awaited=awaited), BRANCHES, Done(), moment())
+    assert (new.status, new.step, new.is_fallback, new.awaited) == (Status.FAILED, 2, False, None)
+
+
 def test_what_a_step_said_is_kept() -> None:
     new = advance(instance(), TWO, Done(output={"id": 3}, context={"rows": 2}, messages=1), moment())
     assert (new.output, new.context, new.messages) == ({"id": 3}, {"rows": 2}, 1)
@@ -305,13 +312,13 @@ VERDICTS = st.one_of(
 @given(st.lists(VERDICTS, max_size=40), st.sampled_from([ONE, TWO, DROPS, BRANCHES]))
 def test_life_of_an_instance_keeps_its_promises(verdicts: list[Verdict], workflow: Workflow) -> None:
     """Steps only go forward, failures are bounded, and what has ended has nothing due."""
-    now, one, failures = NOW, instance(), 0
+    now, one, failures, allowed = NOW, instance(), 0, SURVIVED
     for verdict in verdicts:
         before = one.step
         new = advance(one, workflow, verdict, Moment(now=now, zone=ZONE, facts={"estimate.status": "Open"}))
         assert new.step >= before
         assert (new.due_at is not None) == (new.status is Status.ACTIVE)
-        assert 0 <= new.starts <= new.starts_allowed
+        assert 0 <= new.starts <= (allowed := new.starts_allowed or allowed)
         failures = failures + 1 if new.record is StepStatus.RETRIED else 0 if new.step > before else failures
         assert failures < 2 * 5
         if new.status is not Status.ACTIVE:

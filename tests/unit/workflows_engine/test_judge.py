@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -100,6 +101,15 @@ def test_step_is_taken_or_not(
 ) -> None:
     situation = Situation(NOW, ZONE, facts, arrivals)
     assert judge(_instance(awaited), workflow, workflow.steps[0], situation) == expected
+
+
+@pytest.mark.parametrize("starts", [1, 2, 5])
+def test_moment_of_a_step_is_looked_up_however_often_it_was_begun(starts: int) -> None:
+    """A process that died before it could look must not make the step early."""
+    facts = {"appointment.start": NOW + 30 * HOUR}
+    begun = replace(_instance(None), starts=starts)
+    verdict = judge(begun, UNTIL, UNTIL.steps[0], Situation(NOW, ZONE, facts))
+    assert verdict == Postpone(until=NOW + 6 * HOUR)
 
 
 def test_skipped_step_says_which_part_of_the_condition_decided() -> None:
