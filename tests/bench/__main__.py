@@ -28,7 +28,7 @@ _HEAD = ("measured", "ours", "against", "ratio", "goal", "holds")
 
 async def main(wanted: list[str]) -> int:
     """Measure all modules, or those whose name holds one of *wanted*; return how many goals were missed."""
-    names = sorted(path.stem for path in _HERE.glob("bench_*.py"))
+    names = _names()
     chosen = [name for name in names if not wanted or any(word in name for word in wanted)]
     folder = _folder()
     results: list[Result] = []
@@ -37,8 +37,8 @@ async def main(wanted: list[str]) -> int:
         async with Embedded(folder / "db").use(owner=True) as url:
             version = await _version(url)
             for name in chosen:
-                print(f"{name.removeprefix('bench_')} ...", file=sys.stderr, flush=True)
-                module = importlib.import_module(f"bench.{name}")
+                print(f"{name} ...", file=sys.stderr, flush=True)
+                module = importlib.import_module(f"bench.bench_{name}")
                 results += await module.measure(url)
                 notes += [module.NOTE] if hasattr(module, "NOTE") else []
     finally:
@@ -46,6 +46,10 @@ async def main(wanted: list[str]) -> int:
     _print(results, version)
     print("", *notes, sep="\n")
     return sum(result.holds is False for result in results)
+
+
+def _names() -> list[str]:
+    return sorted(path.stem.removeprefix("bench_") for path in _HERE.glob("bench_*.py"))
 
 
 def _folder() -> Path:
@@ -84,6 +88,10 @@ async def _interruptible(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    for word in sys.argv[1:]:
+        if not any(word in name for name in _names()):
+            print(f"there is no measurement {word!r}; there are: {', '.join(_names())}", file=sys.stderr)
+            sys.exit(2)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             sys.exit(runner.run(_interruptible(sys.argv[1:])))
