@@ -18,7 +18,8 @@ _GUARDED = (Path("/run/secrets"), Path("/var/run/secrets"))
 def read_toml(path: Path) -> dict[str, Any]:
     """Return what the TOML file at *path* holds, or raise ConfigError that says where it goes wrong."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # Editors of Windows put a byte order mark before the text.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {_reason(error)}") from None
     except UnicodeDecodeError:
@@ -37,13 +38,15 @@ def read_secret(path: Path, *, is_guarded: bool) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot read the secret file {path}: {_reason(error)}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(f"cannot read the secret file {path}: it is not a regular file")
         if status.st_mode & stat.S_IROTH and not is_guarded and not _is_guarded(path):
             raise ConfigError(f"everybody may read the secret file {path}: chmod 600 {path}")
-        content = file.read(_LARGEST_SECRET + 1)
+        content = os.read(descriptor, _LARGEST_SECRET + 1)
+    finally:
+        os.close(descriptor)
     return _decode(content, path)
 
 

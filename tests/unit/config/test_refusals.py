@@ -218,6 +218,7 @@ def test_everything_wrong_is_reported_at_once(write: Write) -> None:
         (b"a = 1\na = 2\n", "is not valid TOML"),
         (b'[daemon]\ntimezone = "UTC\n', r"a text ends without its closing .* \(at line 2, column 16\)"),
         (b"\xff\xfe", "is not a text file in UTF-8"),
+        (b"\xef\xbb\xbf[daemon\n", r"is not valid TOML: Expected '\]'"),
     ],
 )
 def test_unreadable_file_is_named(tmp_path: Path, content: bytes, expected: str) -> None:

@@ -79,6 +79,11 @@ class TestSecretFiles:
         with pytest.raises(ConfigError, match="not a regular file"):
             load(write('[ai]\napi_key_file = "secret"'), {})
 
+    def test_folder_is_refused(self, write: Write, tmp_path: Path) -> None:
+        (tmp_path / "secret").mkdir(mode=0o700)
+        with pytest.raises(ConfigError, match="not a regular file"):
+            load(write('[ai]\napi_key_file = "secret"'), {})
+
     def test_binary_file_is_refused(self, write: Write, tmp_path: Path) -> None:
         write("", name="secret")
         (tmp_path / "secret").write_bytes(b"\xff\xfe")
