@@ -143,14 +143,13 @@ class Exchange:
 
 
 class Outbox:
-    """The outbox of one database, for whoever sends under *lease*. Each call is taken for *patience*."""
+    """The outbox of one database, for whoever sends under *lease*."""
 
-    def __init__(self, db: Database, *, lease: Lease, patience: timedelta, is_durable: bool = True) -> None:
+    def __init__(self, db: Database, *, lease: Lease, is_durable: bool = True) -> None:
         """*is_durable*: a commit waits for the disk."""
         self._db = db
         self._is_durable = is_durable
         self._lease = lease
-        self._patience = patience
 
     async def rescue(self, *, after: timedelta) -> int:
         """Take over what an ended process had sent without storing an answer; return how many it were.
@@ -173,7 +172,7 @@ class Outbox:
         if self._lease.lost:
             raise LeaseLost(self._lease.lost)
         rows = await self._db.fetch(
-            _SQL["claim_calls"], limit, self._patience, reserved, dry_run, self._lease.name, self._lease.term
+            _SQL["claim_calls"], limit, reserved, dry_run, self._lease.name, self._lease.term
         )
         calls = [_owed(row) for row in rows]
         # What is made there must be known to have been begun, whatever becomes of the server.

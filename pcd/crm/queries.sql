@@ -10,21 +10,22 @@ SET step_key = o.step_key
 RETURNING id;
 
 -- name: claim_calls
--- Take up to $1 calls that are due for the time $2, at most one of each lane, in the order of each lane; none of
--- customers $3, none while the switch ($4 where nobody switched) says so, none but under lease $5 of term $6.
+-- Take up to $1 calls that are due, at most one of each lane, in the order of each lane; none of customers $2,
+-- none while the switch ($3 where nobody switched) says so, none but under lease $4 of term $5. They are ours until
+-- they are answered, or whoever has the lease next takes them over.
 WITH fenced AS MATERIALIZED (
     SELECT
     FROM pcd.leases
-    WHERE name = $5::text AND term = $6::bigint
+    WHERE name = $4::text AND term = $5::bigint
     FOR KEY SHARE
 ), due AS (
     SELECT o.id
     FROM integrations.ghl_outbox AS o
     WHERE o.state = 'owed'
       AND o.due_at <= clock_timestamp()
-      AND coalesce(o.customer_id, 0) <> ALL ($3::bigint[])
+      AND coalesce(o.customer_id, 0) <> ALL ($2::bigint[])
       AND EXISTS (SELECT FROM fenced)
-      AND coalesce((SELECT s.is_live FROM pcd.crm_switch AS s WHERE s.dry_run_then = $4::boolean), NOT $4::boolean)
+      AND coalesce((SELECT s.is_live FROM pcd.crm_switch AS s WHERE s.dry_run_then = $3::boolean), NOT $3::boolean)
       -- A scalar, here and below: the planner would rather read all that is owed once than look few lanes up.
       AND (
           SELECT true
@@ -45,7 +46,7 @@ WITH fenced AS MATERIALIZED (
 UPDATE integrations.ghl_outbox AS o
 SET state = 'sending',
     attempts = o.attempts + 1,
-    claimed_until = clock_timestamp() + $2::interval,
+    claimed_until = 'infinity',
     sent_at = clock_timestamp()
 FROM due
 WHERE o.id = due.id

@@ -35,9 +35,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-PATIENCE: Final = timedelta(minutes=2)
-"""How long a call belongs to the process that took it; longer than any answer takes."""
-
 DONE: Final = "done"
 """What `Sender` says of a call that was carried out; of others the name of the error, or `WAITING`."""
 
@@ -109,8 +106,7 @@ class Sender:
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
         """Send until cancelled. Raises StoreError, and LeaseLost when another process took over."""
-        await self._outbox.rescue(after=self._pace.doubt)
-        await self._breaker.recall()
+        await self._begin()
         async with anyio.create_task_group() as group:
             task_status.started()
             await self._serve(group)
@@ -127,7 +123,7 @@ class Sender:
 
     async def empty(self) -> None:
         """Send until nothing is due any more, for a command while no daemon runs."""
-        await self._breaker.recall()
+        await self._begin()
         async with anyio.create_task_group() as group:
             while True:
                 taken = await self._take(group)
@@ -136,6 +132,10 @@ class Sender:
                     if seconds is None or seconds > self._pace.first.total_seconds() or self._breaker.reason:
                         return
                 await self._rest()
+
+    async def _begin(self) -> None:
+        await self._outbox.rescue(after=self._pace.doubt)
+        await self._breaker.recall()
 
     async def _serve(self, group: TaskGroup) -> NoReturn:
         while True:

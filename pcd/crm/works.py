@@ -12,7 +12,7 @@ from pcd.crm.outbox import Outbox
 from pcd.crm.performer import Performer
 from pcd.crm.puller import Puller
 from pcd.crm.reconciler import Reconciler
-from pcd.crm.sender import PATIENCE, Pace, Sender
+from pcd.crm.sender import Pace, Sender
 from pcd.crm.switch import Switch
 from pcd.supervisor import Gate
 
@@ -96,7 +96,7 @@ class Works:
             lacks_stage=self.lacks_stage,
             cache=cache,
         )
-        self.outbox = Outbox(db, lease=lease, patience=PATIENCE, is_durable=is_durable)
+        self.outbox = Outbox(db, lease=lease, is_durable=is_durable)
         self.sender = Sender(
             self.outbox,
             self.performer,

@@ -44,7 +44,7 @@ LARGE = (
 )
 
 
-CLAIM = ("16", "interval '2 min'", "ARRAY[1]", "false", "'ghl'", "1")
+CLAIM = ("16", "ARRAY[1]", "false", "'ghl'", "1")
 
 
 async def plan(connection: Connection, name: str, *args: str) -> str:
