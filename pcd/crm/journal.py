@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -62,11 +62,6 @@ async def passing(db: Database, sync_type: str, *, direction: str, by: str) -> A
 async def interrupted(db: Database) -> None:
     """Close the passes of a process that was killed."""
     await db.execute(_SQL["interrupt_passes"])
-
-
-async def last_passes(db: Database, *, limit: int = 10) -> list[dict[str, Any]]:
-    """Return the newest passes."""
-    return [dict(row) for row in await db.fetch(_SQL["last_passes"], limit)]
 
 
 async def _close(db: Database, key: object, tally: Tally, error: str) -> None:

@@ -163,7 +163,6 @@ def opportunity(raw: bytes) -> Opportunity:
         custom_fields=custom_fields(record),
         date_added=instant(record, "createdAt", "dateAdded"),
         date_updated=instant(record, "updatedAt", "dateUpdated"),
-        date_stage_changed=instant(record, "lastStageChangeAt"),
         date_status_changed=instant(record, "lastStatusChangeAt"),
         raw=raw,
     )
@@ -238,7 +237,6 @@ def task(raw: bytes) -> Task:
         title=text(record, "title"),
         body=text(record, "body"),
         due_at=instant(record, "dueDate"),
-        is_completed=record.get("completed") is True,
         assigned_to=text(record, "assignedTo"),
     )
 

@@ -66,7 +66,6 @@ class Opportunity:
     custom_fields: Mapping[str, CustomValue] = field(default_factory=dict)
     date_added: datetime | None = None
     date_updated: datetime | None = None
-    date_stage_changed: datetime | None = None
     date_status_changed: datetime | None = None
     raw: bytes = field(default=b"", repr=False)
 
@@ -143,7 +142,6 @@ class Task:
     title: str = ""
     body: str = ""
     due_at: datetime | None = None
-    is_completed: bool = False
     assigned_to: str = ""
 
 
