@@ -98,9 +98,23 @@ def offered(allow: Sequence[str]) -> list[dict[str, Any]]:
 def accept(uses: Sequence[Use], *, allow: Sequence[str], known: str) -> tuple[Tool, ...]:
     """Return what the model decided, messages first, when all of it is valid.
 
-    Raises ValueError, with words that the model understands, for a tool that is not offered, arguments
-    that do not fit, a message too many, a placeholder that was left open, and a link, phone number,
-    price or percentage that stands nowhere in *known*, all that it was told.
+    Raises ValueError, with words that the model understands, for what `decided` refuses, a placeholder that
+    was left open, and a link, phone number, price or percentage that stands nowhere in *known*, all that
+    it was told.
+    """
+    tools = decided(uses, allow=allow)
+    for tool in tools:
+        if isinstance(tool, SendEmail):
+            _check(tool.subject, known)
+        if isinstance(tool, SendSms | SendEmail):
+            _check(tool.text, known)
+    return tools
+
+
+def decided(uses: Sequence[Use], *, allow: Sequence[str]) -> tuple[Tool, ...]:
+    """Return what the model decided, messages first, whatever the texts say.
+
+    Raises ValueError for a tool that is not offered, arguments that do not fit, and a message too many.
     """
     tools = [_accept(use, allow=allow) for use in uses]
     if not tools:
@@ -110,9 +124,6 @@ def accept(uses: Sequence[Use], *, allow: Sequence[str], known: str) -> tuple[To
     for kind in (SendSms, SendEmail):
         if sum(isinstance(tool, kind) for tool in tools) > 1:
             raise ValueError(f"use {kind.__struct_config__.tag} once at most")
-    for tool in tools:
-        if isinstance(tool, SendSms | SendEmail):
-            _check(tool.text, known)
     return tuple(sorted(tools, key=lambda tool: not isinstance(tool, SendSms | SendEmail)))
 
 

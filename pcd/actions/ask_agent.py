@@ -78,16 +78,14 @@ class AskAgent:
     async def perform(self, call: StepCall) -> Outcome:
         """Ask, check the answer, and do what it says."""
         told = cast("Parameters", call.parameters)
+        if not call.dry_run and (tools := await self._accepted(call, told)):
+            return await self._doer.do(call, tools)
         try:
             facts = await self._facts(call, told.instruction)
         except ValueError as error:
             return Fail(error=str(error))
         if call.dry_run:
             return Done(output={"would_ask": told.instruction, "allow": list(told.allow)})
-        accepted = await self._db.fetchval(_SQL["accepted_answer"], call.idempotency_key)
-        if accepted is not None:
-            uses = [t.Use(use["name"], use["input"]) for use in orjson.loads(accepted)]
-            return await self._doer.do(call, t.accept(uses, allow=told.allow, known=_known(told, facts)))
         if not self._asker.is_possible:
             return Fail(error="ask_agent: ai.api_key is not set, so nobody can be asked")
         return await self._converse(call, told, facts)
@@ -96,6 +94,14 @@ class AskAgent:
         """Return in one line what it would do."""
         told = cast("Parameters", parameters)
         return f"ask the agent ({', '.join(told.allow)}): {told.instruction}"
+
+    async def _accepted(self, call: StepCall, told: Parameters) -> tuple[t.Tool, ...]:
+        """Return what was decided at an earlier try; what was known then is not asked again."""
+        accepted = await self._db.fetchval(_SQL["accepted_answer"], call.idempotency_key)
+        if accepted is None:
+            return ()
+        uses = [t.Use(use["name"], use["input"]) for use in orjson.loads(accepted)]
+        return t.decided(uses, allow=told.allow)
 
     async def _facts(self, call: StepCall, instruction: str) -> Mapping[str, Any]:
         text = compose.parse(instruction)

@@ -68,6 +68,21 @@ async def test_answer_that_was_accepted_is_not_asked_for_again(desk: Messaging) 
     assert [text.body for text in desk.providers.received.texts] == ["Thank you!"]
 
 
+async def test_answer_that_was_accepted_is_carried_out_whatever_the_facts_are_by_then(
+    desk: Messaging,
+) -> None:
+    """Part of it may be out already: judged by other facts the rest would never be done."""
+    config = desk.through(sms="twilio")
+    desk.facts["estimate.total"] = Decimal(1500)
+    given = {"instruction": "Say that {estimate.total} stands.", "allow": ["send_sms"]}
+    desk.providers.assistant.script.append(uses("send_sms", {"text": "$1,500 stands."}))
+    desk.providers.troubles.plan(Trouble.RATE_LIMITED, path="Messages.json")
+    assert isinstance(await desk.perform("ask_agent", given, config=config), Retry)
+    desk.facts["estimate.total"] = None
+    assert isinstance(await desk.perform("ask_agent", given, config=config), Done)
+    assert [text.body for text in desk.providers.received.texts] == ["$1,500 stands."]
+
+
 async def test_invalid_answer_is_told_why_and_may_be_corrected_within_the_budget(desk: Messaging) -> None:
     outcome = await ask(
         desk,

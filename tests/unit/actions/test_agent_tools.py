@@ -15,6 +15,20 @@ def uses(*each: tuple[str, dict[str, Any]]) -> list[Use]:
     return [Use(name, given) for name, given in each]
 
 
+@pytest.mark.parametrize(
+    ("subject", "says"),
+    [
+        pytest.param("Hi {customer.name}", "placeholder", id="open-brace"),
+        pytest.param("See evil.com", "link", id="invented-domain"),
+        pytest.param("Call 813-555-0199", "phone", id="invented-phone"),
+        pytest.param("50% off today", "price", id="invented-discount"),
+    ],
+)
+def test_subject_says_no_more_than_was_given_either(subject: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        accept(uses(("send_email", {"subject": subject, "text": "a"})), allow=FOR_AGENTS, known=KNOWN)
+
+
 def test_no_tool_takes_a_recipient() -> None:
     tools = offered(FOR_AGENTS)
     assert [tool["name"] for tool in tools] == [*FOR_AGENTS, "decline"]
