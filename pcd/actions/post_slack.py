@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 import orjson
 
 from pcd.actions.parameters import PostSlack as Parameters
-from pcd.errors import Rejected, UpstreamError
-from pcd.workflows.outcome import Done, Fail, Retry
+from pcd.errors import Rejected
+from pcd.workflows.outcome import Done, Fail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ class PostSlack:
         self._webhooks = webhooks
 
     async def perform(self, call: StepCall) -> Outcome:
-        """Post it; what Slack refuses fails the step."""
+        """Post it; what Slack refuses fails the step. Raises UpstreamError for what got no answer."""
         told = cast("Parameters", call.parameters)
         address = self._webhooks.get(told.webhook) if told.webhook else self._default
         if address is None:
@@ -83,6 +83,4 @@ async def _post(url: str, text: str) -> Outcome:
         await post(call)
     except Rejected as error:
         return Fail(error=f"{error}: {error.body[:200]}")
-    except UpstreamError as error:
-        return Retry(error=str(error))
     return Done()

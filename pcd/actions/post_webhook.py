@@ -10,8 +10,8 @@ import orjson
 
 from pcd.actions.parameters import PostWebhook as Parameters
 from pcd.db import queries
-from pcd.errors import RateLimited, Rejected, UpstreamError
-from pcd.workflows.outcome import Done, Fail, Retry
+from pcd.errors import Rejected
+from pcd.workflows.outcome import Done, Fail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +49,7 @@ class PostWebhook:
         self._webhooks = webhooks
 
     async def perform(self, call: StepCall) -> Outcome:
-        """Post it; what is refused fails the step, what got no answer is tried again."""
+        """Post it; what is refused fails the step. Raises UpstreamError for what got no answer."""
         told = cast("Parameters", call.parameters)
         webhook = self._webhooks.get(told.webhook)
         if told.webhook and webhook is None:
@@ -97,11 +97,6 @@ async def _post(url: str, body: dict[str, Any], headers: Mapping[str, str], *, i
         response = await post(call, within=_WITHIN)
     except Rejected as error:
         return Fail(error=f"{error}: {error.body[:200]}")
-    except RateLimited as error:
-        after = None if error.retry_after is None else timedelta(seconds=error.retry_after)
-        return Retry(error=str(error), after=after)
-    except UpstreamError as error:
-        return Retry(error=str(error))
     return _accepted(response, into)
 
 

@@ -82,7 +82,7 @@ class Action(Protocol):
         """Whether it reaches the customer."""
 
     async def perform(self, call: StepCall) -> Outcome:
-        """Do it, and return what came of it; an exception counts as `Retry`."""
+        """Do it, and return what came of it; an exception counts as what `classify` says of it."""
 
     def describe(self, parameters: msgspec.Struct) -> str:
         """Return in one line what it would do."""

@@ -16,11 +16,14 @@ from pcd.actions.builder import messenger
 from pcd.clock import Clock
 from pcd.config import Secret, Url
 from pcd.config.shape import MessagingConfig, SendgridConfig, SmtpConfig, StepWebhook, TwilioConfig
+from pcd.errors import UpstreamError
 from pcd.ghl.client import connect
 from pcd.messages.message import Channel, Message
 from pcd.sim.ghl.subaccount import open_subaccount
 from pcd.sim.providers import ProviderSettings, open_providers
 from pcd.workflows.action import StepCall
+from pcd.workflows.classify import classify
+from pcd.workflows.outcome import Fail, Retry
 from support.detecting import upsert
 from support.selling import LIMITLESS, configured
 
@@ -156,9 +159,14 @@ class Messaging:
         config: Config | None = None,
         **changes: Any,  # noqa: ANN401
     ) -> Outcome:
-        """Perform the action *name* once."""
+        """Perform the action *name* once, and say of an error what the engine does."""
         action = self.actions(config=config)[name]
-        return await action.perform(self.call(action, given, **changes))
+        try:
+            return await action.perform(self.call(action, given, **changes))
+        except UpstreamError as error:
+            outcome = classify(error)
+            assert isinstance(outcome, Retry | Fail)
+            return outcome
 
     def texts(self) -> list[str]:
         """Return what GoHighLevel sent to customers, whether its answer arrived or not."""

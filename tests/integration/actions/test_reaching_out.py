@@ -96,6 +96,15 @@ async def test_slack_is_told_and_no_name_becomes_a_mention(desk: Messaging) -> N
     assert desk.providers.received.slack == [{"text": "*New* job for &lt;!channel&gt; &amp; Sons"}]
 
 
+async def test_slack_is_left_alone_as_long_as_it_asks(desk: Messaging) -> None:
+    desk.providers.troubles.plan(
+        Trouble.RATE_LIMITED, path="/webhook", seconds=9, throttling=Throttling.JSON_HEADER
+    )
+    outcome = await desk.perform("post_slack", {"text": "Hi", "webhook": "n8n"})
+    assert isinstance(outcome, Retry)
+    assert outcome.after == timedelta(seconds=9)
+
+
 async def test_slack_without_an_address_says_which_key_is_not_set(desk: Messaging) -> None:
     outcome = await desk.perform("post_slack", {"text": "Hi"})
     assert outcome == Fail(error="post_slack: alerts.slack.webhook_url is not set")
