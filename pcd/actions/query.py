@@ -10,6 +10,7 @@ import asyncpg
 import orjson
 
 from pcd.actions.parameters import Query as Parameters
+from pcd.db.errors import message
 from pcd.workflows.outcome import Done, Fail
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class QueryAction:
                 return [dict(row) for row in await cursor.fetch(limit)]
             except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if _is_wrong(error):
-                    raise ValueError(str(error)) from error
+                    raise ValueError(message(error)) from error
                 raise
 
 

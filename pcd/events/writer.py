@@ -11,7 +11,7 @@ import asyncpg
 import msgspec
 
 from pcd.db import queries
-from pcd.db.errors import refuses_data
+from pcd.db.errors import message, refuses_data
 from pcd.errors import LeaseLost
 from pcd.events.event import Halt, Nobody, Recorded
 
@@ -88,7 +88,7 @@ class Writer:
             except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 if not refuses_data(error):
                     raise
-                text = f"PostgreSQL refuses its event: {error}"
+                text = f"PostgreSQL refuses its event: {message(error)}"
                 halts[fact.rule.type] = Halt(type=fact.rule.type, change_id=fact.change_id or 0, error=text)
         verdict.halts += halts.values()
         for key in [key for key in verdict.due if key[0] in halts]:

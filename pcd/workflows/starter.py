@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 
 from pcd.db import queries
-from pcd.db.errors import refuses_data
+from pcd.db.errors import message, refuses_data
 from pcd.triggers.match import Watch, match
 from pcd.workflows.advance import allowed, first_due
 from pcd.workflows.store import start
@@ -111,7 +111,7 @@ class Starter:
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             if not refuses_data(error):
                 raise
-            _log.warning("workflows: PostgreSQL refuses to start instances: %s", error)
+            _log.warning("workflows: PostgreSQL refuses to start instances: %s", message(error))
             return False
         for row in rows:
             self._observe(row["workflow_name"], row["status"])

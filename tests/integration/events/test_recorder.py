@@ -306,6 +306,18 @@ async def test_rule_whose_event_postgresql_refuses_stops_alone(db: Database) -> 
     assert "PostgreSQL refuses" in halted["error"]
 
 
+async def test_event_that_postgresql_refuses_is_not_quoted(db: Database) -> None:
+    """What PostgreSQL says of a row that it refuses holds the row, and is logged."""
+    await db.execute("ALTER TABLE automation.events ADD CONSTRAINT refused CHECK (type <> 'call_missed')")
+    async with detecting(db) as detection:
+        missed = {"direction": "Inbound", "type": "Abandoned", "from_number": "+12395550142"}
+        await detection.write("calls", 2, **missed)
+        assert await detection.types() == []
+    error = await db.fetchval("SELECT error FROM pcd.halted_rules")
+    assert "refused" in error
+    assert "5550142" not in error
+
+
 async def test_adopted_table_of_odd_types_makes_events_all_the_same(db: Database) -> None:
     """Somebody made ids texts; the customer cannot be looked up, everything else is there."""
     await db.execute("DROP TRIGGER pcd_foreign_write ON servicetitan.st_calls")
