@@ -310,7 +310,7 @@ async def test_event_that_postgresql_refuses_is_not_quoted(db: Database) -> None
     """What PostgreSQL says of a row that it refuses holds the row, and is logged."""
     await db.execute("ALTER TABLE automation.events ADD CONSTRAINT refused CHECK (type <> 'call_missed')")
     async with detecting(db) as detection:
-        missed = {"direction": "Inbound", "type": "Abandoned", "from_number": "+12395550142"}
+        missed = {"direction": "Inbound", "type": "Abandoned", "to_number": "+12395550142"}
         await detection.write("calls", 2, **missed)
         assert await detection.types() == []
     error = await db.fetchval("SELECT error FROM pcd.halted_rules")
