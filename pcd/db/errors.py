@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 # Classes of SQLSTATE that judge the value: data exception, constraint violation, and a limit exceeded
-# (nested too deeply, too long for an index).
-_DATA = ("22", "23", "54")
+# (nested too deeply, too long for an index), and what somebody's trigger raises.
+_DATA = ("22", "23", "54", "P0001")
 # Connection trouble: class 08, a server going down or coming up, no slot left.
 _UNREACHABLE = ("57P01", "57P02", "57P03", "53300")
 _REFUSED = ("28000", "28P01", "3D000")
-# A privilege that is missing, a table that is missing, a standby: trouble of the installation, not a bug.
+# A right that is missing, a table that was altered, a standby: trouble of the installation, not a bug.
 _INSTALLATION = {
     "42501": "the database role lacks a right",
     "42P01": "a table is missing; run `pcd db migrate`",
+    "42703": "a column is missing; run `pcd db migrate`",
+    "42804": "a column has another type than expected",
+    "42883": "a column has another type than expected",
     "25006": "the server is read-only (a standby?)",
     "53100": "the disk that holds the database is full; free some space",
 }
@@ -66,7 +69,7 @@ def translate(error: BaseException) -> PcdError | None:
     if refuses_data(error):
         return DataRejected(f"{text} ({_state(error)})" if _state(error) else text)
     if isinstance(error, asyncpg.PostgresError):
-        return _translate_answer(_state(error), text)
+        return _translate_answer(error, text)
     if isinstance(error, asyncpg.InterfaceError) and "clos" in text:
         return StoreUnreachable(f"the connection to PostgreSQL is closed: {text}")
     if isinstance(error, asyncpg.InternalClientError):
@@ -109,11 +112,13 @@ def _state(error: BaseException) -> str:
     return str(getattr(error, "sqlstate", None) or "")
 
 
-def _translate_answer(state: str, text: str) -> PcdError | None:
+def _translate_answer(error: asyncpg.PostgresError, text: str) -> PcdError | None:
+    state = _state(error)
     if state.startswith("08") or state in _UNREACHABLE:
         return StoreUnreachable(f"the connection to PostgreSQL was lost: {text}")
     if state in _INSTALLATION:
         return StoreUnusable(f"{_INSTALLATION[state]}: {text} ({state})")
-    if state.startswith(_PASSING):
+    # A table was altered: the driver prepares the statement anew for the next attempt.
+    if state.startswith(_PASSING) or isinstance(error, asyncpg.InvalidCachedStatementError):
         return StoreError(f"{text} ({state})")
     return None

@@ -220,3 +220,56 @@ async def test_list_that_never_ends_is_left(db: Database) -> None:
         mirror.sim.spoil = {"campaigns": last_page}
         report = await mirror.run(Mode.FULL, "campaigns")
         assert "does not move on" in report.resources[0].error
+
+
+RAISING = """
+CREATE FUNCTION public.no_third() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.st_id = 3 THEN
+        RAISE EXCEPTION 'no third one here';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER no_third BEFORE INSERT ON servicetitan.st_jobs FOR EACH ROW EXECUTE FUNCTION public.no_third()
+"""
+
+
+async def test_record_that_somebodys_trigger_refuses_is_kept_aside_and_the_rest_goes_on(db: Database) -> None:
+    """An adopted table may have triggers of the old system's."""
+    await db.execute(RAISING)
+    async with mirrored(db, company()) as mirror:
+        report = await mirror.run(Mode.FULL, "jobs", "campaigns")
+        assert [part.error for part in report.resources] == ["", ""]
+        assert await stored(db, "st_jobs") == list(GOOD)
+        kept = await db.fetchrow("SELECT st_id, reason FROM pcd.quarantine")
+        assert kept is not None
+        assert (kept["st_id"], "no third one here" in kept["reason"]) == (BAD, True)
+
+
+@pytest.mark.parametrize(
+    ("change", "trouble"),
+    [
+        pytest.param("DROP COLUMN summary", "a column is missing", id="dropped"),
+        pytest.param("ALTER COLUMN pcd_modified TYPE varchar(40)", "", id="result retyped"),
+        pytest.param("ALTER COLUMN summary TYPE int USING NULL", "another type than expected", id="retyped"),
+    ],
+)
+async def test_table_that_somebody_changes_under_way_costs_its_resource_one_pass_at_most(
+    db: Database, change: str, trouble: str
+) -> None:
+    store = company()
+    async with mirrored(db, store) as mirror:
+        await mirror.run(Mode.FULL, "jobs", "campaigns")
+        await db.execute("ALTER TABLE servicetitan.st_jobs DISABLE TRIGGER USER")
+        await db.execute("DROP TRIGGER pcd_foreign_write ON servicetitan.st_jobs")
+        await db.execute(f"ALTER TABLE servicetitan.st_jobs {change}")
+        newer = b'{"id":3,"jobNumber":"another","summary":"7","modifiedOn":"2027-01-01T00:00:00Z"}'
+        store["jobs"].row(BAD).body = newer
+        report = await mirror.run(Mode.FULL, "jobs", "campaigns")
+        errors = {part.resource: part.error for part in report.resources}
+        assert errors["campaigns"] == ""
+        assert trouble in errors["jobs"]
+        assert (await mirror.run(Mode.FULL, "jobs", "campaigns")).is_complete
+        number = await db.fetchval("SELECT job_number FROM servicetitan.st_jobs WHERE st_id = $1", BAD)
+        assert number == "another"
