@@ -25,11 +25,12 @@ LEFT JOIN pcd.crm_customers AS linked ON linked.customer_id = target.st_id
 WHERE named.st_id = $1;
 
 -- name: standing
--- A customer's wishes, flags and limits for a channel ($2) and an address ($3).
+-- A customer's wishes, flags and limits for a channel ($2) and an address ($3). What somebody who was merged into
+-- the customer did not want holds too.
 SELECT
-    coalesce(wish.do_not_contact, false) AS do_not_contact,
+    coalesce(wish.do_not_contact, false) OR inherited.do_not_contact AS do_not_contact,
     coalesce(CASE $2::text WHEN 'sms' THEN wish.sms_opted_out ELSE wish.email_opted_out END, false)
-        AS is_opted_out,
+        OR inherited.is_opted_out AS is_opted_out,
     wish.quiet_hours_start,
     wish.quiet_hours_end,
     wish.timezone,
@@ -57,7 +58,16 @@ SELECT
     EXISTS (SELECT FROM pcd.stopped_addresses WHERE channel = $2 AND address = $3) AS is_stopped
 FROM (SELECT $1::bigint AS id) AS asked
 LEFT JOIN public.customer_communication_preferences AS wish ON wish.customer_id = asked.id
-LEFT JOIN servicetitan.st_customers AS customer ON customer.st_id = asked.id;
+LEFT JOIN servicetitan.st_customers AS customer ON customer.st_id = asked.id
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(bool_or(theirs.do_not_contact), false) AS do_not_contact,
+        coalesce(bool_or(CASE $2::text WHEN 'sms' THEN theirs.sms_opted_out ELSE theirs.email_opted_out END), false)
+            AS is_opted_out
+    FROM public.customer_communication_preferences AS theirs
+    JOIN servicetitan.st_customers AS gone ON gone.st_id = theirs.customer_id
+    WHERE gone.merged_to_id = asked.id
+) AS inherited;
 
 -- name: sent_at
 -- When a customer's messages of the last days were claimed, those in a state ($3) that counts; not this one.
@@ -270,11 +280,15 @@ SET read_at = $2,
 WHERE contact_id = $1;
 
 -- name: sharers
--- Every customer with a phone number (its last ten digits).
-SELECT DISTINCT customer_id
+-- Every customer with a phone number ($1, its last ten digits), and those who were merged into a customer ($2).
+SELECT customer_id
 FROM servicetitan.st_customer_contacts
-WHERE phone_number = $1
-  AND customer_id IS NOT NULL;
+WHERE phone_number = nullif($1, '')
+  AND customer_id IS NOT NULL
+UNION
+SELECT st_id
+FROM servicetitan.st_customers
+WHERE merged_to_id = $2;
 
 -- name: opt_out
 -- Customers who want no more text messages; an earlier wish keeps its reason.

@@ -49,7 +49,7 @@ async def start(connection: Connection, customer_id: int, address: str) -> None:
 
 
 async def _sharers(connection: Connection, customer_id: int, address: str) -> list[int]:
-    """Return everybody with that number; it is stored as ten digits in ServiceTitan."""
+    """Return the customer and everybody with that number; it is stored as ten digits in ServiceTitan."""
     digits = "".join(letter for letter in address if letter.isdigit())[-10:]
-    rows = await connection.fetch(_SQL["sharers"], digits) if len(digits) == 10 else []
+    rows = await connection.fetch(_SQL["sharers"], digits if len(digits) == 10 else "", customer_id)
     return sorted({customer_id, *(row["customer_id"] for row in rows)})
