@@ -90,12 +90,14 @@ def _shape(catalogue: Catalogue, name: str, group: list[Resource], mirrored: Ite
         is_unique = True
     else:
         missing = [it for it in _all_columns(columns) if it[0] not in table.columns]
-        is_unique = any(index.unique and index.columns == ("st_id",) for index in table.indexes)
+        is_unique = any(it.unique and it.columns == ("st_id",) and not it.where for it in table.indexes)
     relation = qualified(SCHEMA, name)
     for column, type_name, default in missing:
         yield from _add_column(relation, column, type_name, default)
     if not is_unique:
-        yield f"CREATE UNIQUE INDEX IF NOT EXISTS {quote(f'{name}_st_id_key')} ON {relation} (st_id)"
+        taken = {index.name for index in table.indexes}
+        key = next(each for each in (f"{name}_st_id_key", f"{name}_st_id_whole") if each not in taken)
+        yield f"CREATE UNIQUE INDEX IF NOT EXISTS {quote(key)} ON {relation} (st_id)"
     yield from _relax(table, mirrored)
     yield from _indexes(table, columns, [index for resource in group for index in resource.indexes])
 

@@ -127,6 +127,18 @@ async def test_record_that_the_old_constraints_refused_is_stored(old: Database) 
     assert await old.fetchval("SELECT count(*) FROM servicetitan.st_jobs") == 2
 
 
+async def test_key_of_some_rows_only_gets_a_whole_one_beside_it(old: Database) -> None:
+    """No upsert can lean on it, and it may have the name that ours would get."""
+    await old.execute("ALTER TABLE servicetitan.st_jobs DROP CONSTRAINT st_jobs_st_id_key")
+    some = "CREATE UNIQUE INDEX st_jobs_st_id_key ON servicetitan.st_jobs (st_id) WHERE tenant_id > 5"
+    await old.execute(some)
+    assert await migrate(old) == 1
+    for number in ("A", "B"):
+        await put(old, "jobs", {"id": 60, "jobNumber": number})
+    assert await old.fetchval("SELECT job_number FROM servicetitan.st_jobs") == "B"
+    assert await migrate(old) == 0
+
+
 async def test_what_was_relaxed_is_listed_with_what_restores_it(old: Database) -> None:
     rows = await old.fetch(
         "SELECT item, restore FROM pcd.relaxed WHERE relation = 'servicetitan.st_jobs' ORDER BY item"
