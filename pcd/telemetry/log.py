@@ -23,6 +23,8 @@ _CONTEXT: ContextVar[Line | None] = ContextVar("pcd_log_context", default=None)
 _KEPT = 2_000
 _LONGEST = 8_000
 _OURS = __name__.partition(".")[0]
+# Texts of other systems stand in messages, and a terminal obeys what is in them.
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), "\ufffd")
 
 
 class Line(TypedDict, total=False):
@@ -182,9 +184,13 @@ def _line(record: logging.LogRecord, *, secrets: tuple[str, ...]) -> Line:
         at=datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         level=record.levelname.lower(),
         logger=record.name,
-        message=redact(record.getMessage(), secrets=secrets),
+        message=_shown(record.getMessage(), secrets=secrets),
         **(_CONTEXT.get() or {}),
     )
     if record.exc_info and record.exc_info[0] is not None:
-        line["error"] = redact(logging.Formatter().formatException(record.exc_info), secrets=secrets)
+        line["error"] = _shown(logging.Formatter().formatException(record.exc_info), secrets=secrets)
     return line
+
+
+def _shown(text: str, *, secrets: tuple[str, ...]) -> str:
+    return redact(text, secrets=secrets).translate(_CONTROLS)

@@ -52,6 +52,19 @@ def test_people_get_a_sentence_a_line_with_time_and_level() -> None:
     assert "\033" not in stream.getvalue()
 
 
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_text_of_another_system_cannot_give_orders_to_a_terminal(style: str) -> None:
+    """The screen stays, no line is written over, and tabs and new lines are left."""
+    stream = io.StringIO()
+    recent = log.configure(level="info", style=style, stream=stream)
+    evil = "answered 400, \x1b[2J\x1b]0;all is well\x07\rok\x9b1A\tand\nmore"
+    logging.getLogger("pcd.sync").info("%s", evil, exc_info=ValueError(evil))
+    (line,) = recent.lines()
+    for text in (stream.getvalue(), line["message"], line["error"]):
+        assert not set(text) & {"\x1b", "\x07", "\r", "\x9b"}
+    assert line["message"] == "answered 400, \ufffd[2J\ufffd]0;all is well\ufffd\ufffdok\ufffd1A\tand\nmore"
+
+
 def test_colours_are_for_terminals_only() -> None:
     stream = _Terminal()
     _log_a_story(stream, style="text")
