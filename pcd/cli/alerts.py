@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.context import ConfigOption, Group, JsonOption, load_config, reporting
 from pcd.cli.running import run_async
 from pcd.cli.show import ago, cut, print_json, screen, table
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pcd.config import Config
     from pcd.health.channels import Channel
 
-app = typer.Typer(no_args_is_help=True, help="Show, acknowledge and try alerts.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="Show, acknowledge and try alerts.")
 
 
 @app.command("list")
 def list_alerts(
     *,
     everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=1000, metavar="NUMBER", help="How many, the newest.")] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

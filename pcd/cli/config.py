@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.context import ConfigOption, Group, JsonOption, load_config, reporting
 from pcd.cli.running import run_async
 from pcd.config import listing
 
-app = typer.Typer(help="Check and show the configuration.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Check and show the configuration.", no_args_is_help=True)
 
 
 @app.command(short_help="Check the configuration, and try it out.")

@@ -7,15 +7,20 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
+from typer.core import TyperGroup
 
 from pcd.config import Config, load
 from pcd.errors import ConfigError, ControlError, DaemonUnreachable, DefinitionError, PcdError
 
 DONE, FAILED, MISCONFIGURED, UNREACHABLE = range(4)
 _PLACES = (Path("config.toml"), Path("/etc/pcd/config.toml"))
+
+_Ids = TypeVar("_Ids")
+# Ids are 64 bits wide, here as in PostgreSQL.
+LARGEST = 2**63 - 1
 
 ConfigOption = Annotated[
     Path | None,
@@ -27,6 +32,24 @@ ConfigOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+class Group(TyperGroup):
+    """Commands that are listed with their whole first paragraph, instead of as much as a line holds."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own
+        """Shorten no command's first paragraph."""
+        super().__init__(**attributes)
+        for command in self.commands.values():
+            command.short_help = command.short_help or (command.help or "").split("\n\n")[0]
+
+
+def known_id(value: _Ids) -> _Ids:
+    """Return the id or ids that an option was given; raises BadParameter for one that no record can have."""
+    for each in value if isinstance(value, list) else [value]:
+        if isinstance(each, int) and abs(each) > LARGEST:
+            raise typer.BadParameter(f"found {each}, which is too long for an id")
+    return value
 
 
 def config_path(config: Path | None) -> Path | None:

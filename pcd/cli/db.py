@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.context import ConfigOption, Group, JsonOption, load_config, reporting
 from pcd.cli.running import run_async
 
 if TYPE_CHECKING:
     from pcd.config import Config
 
-app = typer.Typer(help="Migrate, show, dump and restore the database.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Migrate, show, dump and restore the database.", no_args_is_help=True)
 
 Force = Annotated[bool, typer.Option("--force", help="Replace what is there.")]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import anyio
 import typer
 
-from pcd.cli.context import reporting
+from pcd.cli.context import Group, reporting
 from pcd.cli.running import has_uvloop, leave
 from pcd.errors import ConfigError, ControlError
 
@@ -56,7 +56,7 @@ Look inside, or make trouble:
 
 Ctrl-C ends them; their records live in memory only."""
 
-app = typer.Typer(help="Run simulated services.", invoke_without_command=True)
+app = typer.Typer(cls=Group, help="Run simulated services.", invoke_without_command=True)
 
 Port = Annotated[
     int,
