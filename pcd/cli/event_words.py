@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def table(events: list[Event]) -> str:
     """Return events as a table, one a line."""
-    heads = ("id", "recorded", "event", "about", "customer", "no.", "")
+    heads = ("id", "recorded (UTC)", "event", "about", "customer", "no.", "")
     return columns(heads, [_cells(event) for event in events])
 
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pcd.cli import event_words as words
-from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.context import LARGEST, ConfigOption, Group, JsonOption, known_id, load_config, reporting
 from pcd.cli.running import run_async
 from pcd.cli.show import print_json
-from pcd.cli.sync import parse_since
+from pcd.cli.sync import parse_instant, parse_since
 from pcd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pcd.events.recorder import Recorder
     from pcd.events.replayer import Request
 
-app = typer.Typer(help="Show, explain and derive events.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Show, explain and derive events.", no_args_is_help=True)
 
 Types = Annotated[
     str, typer.Option("--type", metavar="NAMES", help="Only these events, comma separated; see `types`.")
@@ -32,7 +32,9 @@ Types = Annotated[
 Entity = Annotated[
     str, typer.Option("--entity", metavar="WHAT:ID", help="Only those about it: estimate:123, job:45.")
 ]
-Customer = Annotated[int | None, typer.Option("--customer", metavar="ID", help="Only this customer's.")]
+Customer = Annotated[
+    int | None, typer.Option("--customer", metavar="ID", callback=known_id, help="Only this customer's.")
+]
 Since = Annotated[str, typer.Option("--since", metavar="WHEN", help='From then on: 2026-05-01, "2d".')]
 Until = Annotated[str, typer.Option("--until", metavar="WHEN", help="Until then.")]
 
@@ -46,7 +48,9 @@ def list_events(
     since: Since = "",
     until: Until = "",
     suppressed: Annotated[bool, typer.Option("--suppressed", help="Only those told to nobody.")] = False,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, metavar="NUMBER", help="How many, the newest.")
+    ] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -256,29 +260,25 @@ async def _ask_or_do(
 def _query(config: Config, types: str, entity: str, customer: int | None, since: str, until: str) -> Query:
     from pcd.events.finder import Query
 
-    return Query(
-        types=_types(types),
-        entity=_entity(entity),
-        customer_id=customer,
-        since=_at(config, since),
-        until=_at(config, until),
-    )
+    begin, end = _window(config, since, until)
+    return Query(types=_types(types), entity=_entity(entity), customer_id=customer, since=begin, until=end)
 
 
 def _request(config: Config, entity: str, types: str, since: str, until: str, *, release: bool) -> Request:
     from pcd.events.replayer import Request
 
-    return Request(
-        entity=_entity(entity),
-        since=_at(config, since),
-        until=_at(config, until),
-        types=_types(types),
-        release=release,
-    )
+    begin, end = _window(config, since, until)
+    return Request(entity=_entity(entity), since=begin, until=end, types=_types(types), release=release)
 
 
-def _at(config: Config, text: str) -> datetime | None:
-    return parse_since(text, now=datetime.now().astimezone(), zone=config.daemon.timezone)
+def _window(config: Config, since: str, until: str) -> tuple[datetime | None, datetime | None]:
+    """Return the instants that *since* and *until* mean; raises ConfigError when none lies between them."""
+    now, zone = datetime.now().astimezone(), config.daemon.timezone
+    begin = parse_since(since, now=now, zone=zone)
+    end = parse_instant(until, option="--until", now=now, zone=zone)
+    if begin and end and end <= begin:
+        raise ConfigError(f"--until: {until} is not later than --since {since}")
+    return begin, end
 
 
 def _types(text: str) -> tuple[str, ...]:
@@ -300,6 +300,6 @@ def _entity(text: str) -> tuple[str, int] | None:
     word, _, number = text.partition(":")
     entities = {rule.entity for rule in RULES.values()}
     named = word if word in entities else word.removesuffix("s")
-    if named not in entities or not number.isdigit():
+    if named not in entities or not number.isdecimal() or int(number) > LARGEST:
         raise ConfigError(f"--entity: found {text!r}, expected one of {', '.join(sorted(entities))} and :ID")
     return named, int(number)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pcd.cli import ghl_words as words
-from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.context import ConfigOption, Group, JsonOption, known_id, load_config, reporting
 from pcd.cli.ghl_reach import ask_or_do, asking, read
 from pcd.cli.running import run_async
 from pcd.cli.show import print_json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pcd.crm.premises import Premises
     from pcd.db.pool import Database
 
-app = typer.Typer(help="Keep GoHighLevel in step, and see where it is not.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Keep GoHighLevel in step, and see where it is not.", no_args_is_help=True)
 
 _COLLECTIONS = {
     "contacts": ("contacts",),
@@ -112,7 +112,8 @@ def backfill(
     *,
     since: Since = "180d",
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="NUMBER", min=1, help="At most so many customers.")
+        int | None,
+        typer.Option("--limit", metavar="NUMBER", min=1, max=1_000_000, help="At most so many customers."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it only counts and costs.")] = False,
     config: ConfigOption = None,
@@ -150,7 +151,9 @@ def backfill(
 @app.command()
 def drift(
     *,
-    customer: Annotated[int | None, typer.Option("--customer", metavar="ID", help="Only this one.")] = None,
+    customer: Annotated[
+        int | None, typer.Option("--customer", metavar="ID", callback=known_id, help="Only this one.")
+    ] = None,
     shadow: Annotated[
         bool, typer.Option("--shadow", help="Add what others made there, and we would not have.")
     ] = False,
@@ -194,7 +197,9 @@ def conflicts(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def link(
-    customer: Annotated[int, typer.Argument(metavar="CUSTOMER", help="ServiceTitan's id.")],
+    customer: Annotated[
+        int, typer.Argument(metavar="CUSTOMER", callback=known_id, help="ServiceTitan's id.")
+    ],
     contact: Annotated[str, typer.Argument(metavar="CONTACT", help="GoHighLevel's id.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -212,7 +217,9 @@ def link(
 
 @app.command()
 def retry(
-    ids: Annotated[list[int] | None, typer.Argument(metavar="[ID]...", help="These; all by default.")] = None,
+    ids: Annotated[
+        list[int] | None, typer.Argument(metavar="[ID]...", callback=known_id, help="These; all by default.")
+    ] = None,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -247,7 +254,9 @@ def status(config: ConfigOption = None, as_json: JsonOption = False) -> None:
 
 @app.command()
 def units(
-    unit: Annotated[int | None, typer.Argument(metavar="[UNIT]", help="A business unit's id.")] = None,
+    unit: Annotated[
+        int | None, typer.Argument(metavar="[UNIT]", callback=known_id, help="A business unit's id.")
+    ] = None,
     pipeline: Annotated[
         str, typer.Argument(metavar="[PIPELINE]", help='A pipeline\'s id; "none" takes the unit out.')
     ] = "",

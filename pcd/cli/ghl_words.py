@@ -255,7 +255,7 @@ def status(told: Mapping[str, Any]) -> str:
         for each in told["dead"]
     ]
     if told["passes"]:
-        heads = ("pass", "status", "looked at", "created", "updated", "failed", "ended")
+        heads = ("pass", "status", "looked at", "created", "updated", "failed", "ended (UTC)")
         rows = [
             (
                 each["sync_type"],
@@ -274,7 +274,7 @@ def status(told: Mapping[str, Any]) -> str:
 
 def explained(told: Mapping[str, Any]) -> str:
     """Return everything about one customer, in the order in which it happened."""
-    lines = [f"customer {told['customer_id']}", "", "seen:"]
+    lines = [f"customer {told['customer_id']} (times are UTC)", "", "seen:"]
     lines += [f"  {each['occurred_at']:%Y-%m-%d %H:%M} {_event(each)}" for each in told["seen"]] or [
         "  nothing"
     ]

@@ -8,12 +8,13 @@ import typer
 
 from pcd.cli import alerts, db, events, ghl, messages, sim, workflow
 from pcd.cli import config as config_commands
-from pcd.cli.context import ConfigOption, JsonOption
+from pcd.cli.context import ConfigOption, Group, JsonOption, known_id
 from pcd.cli.ghl_authorize import authorize
 from pcd.cli.sync import app as sync_app
 
 app = typer.Typer(
     name="pcd",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -211,7 +212,7 @@ def switch(
 @app.command(short_help="Show what was seen, decided and sent for one customer.")
 def explain(
     what: Annotated[str, typer.Argument(metavar="customer", help="So far: customer.")],
-    number: Annotated[int, typer.Argument(metavar="ID", help="ServiceTitan's id.")],
+    number: Annotated[int, typer.Argument(metavar="ID", callback=known_id, help="ServiceTitan's id.")],
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.context import ConfigOption, Group, JsonOption, known_id, load_config, reporting
 from pcd.cli.running import run_async
 from pcd.cli.show import print_json, table
 
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from pcd.db.pool import Database
     from pcd.messages.clerk import Decided, Entry
 
-app = typer.Typer(help="Show messages, and decide about parked ones.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Show messages, and decide about parked ones.", no_args_is_help=True)
 
 MessageId = Annotated[str, typer.Argument(metavar="ID", help="Its id, or how it begins.")]
-Limit = Annotated[int, typer.Option(min=1, help="How many, the newest.")]
-_HEADS = ("id", "at", "status", "by", "customer", "workflow", "why")
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, metavar="NUMBER", help="How many, the newest.")]
+_HEADS = ("id", "at (UTC)", "status", "by", "customer", "workflow", "why")
 
 
 @app.command("list")
 def list_messages(
     status: Annotated[str, typer.Option(help="Only those: sent, dry_run, failed, parked ...")] = "",
-    customer: Annotated[int | None, typer.Option(metavar="ID", help="Only this customer's.")] = None,
+    customer: Annotated[
+        int | None, typer.Option(metavar="ID", callback=known_id, help="Only this customer's.")
+    ] = None,
     limit: Limit = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import textwrap
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,19 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+# A column of fewer characters would hold no word.
+_NARROWEST = 10
+
+
 def print_json(value: object) -> None:
     """Print *value* as indented JSON."""
     print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return rows under *heads*, columns aligned: numbers to the right, text to the left."""
+    """Return rows under *heads*, columns aligned: numbers to the right, text to the left.
+
+    On a terminal that is too narrow, text in the last column goes on below, where it began.
+    """
     cells = [[_cell(value) for value in row] for row in rows]
     is_number = [
         any(isinstance(value, (int, float)) for value in column) for column in zip(*rows, strict=True)
     ]
     widths = [max(len(text) for text in column) for column in zip(heads, *cells, strict=True)]
     right = is_number or [False] * len(heads)
+    begin = sum(widths[:-1]) + 2 * (len(heads) - 1)
+    room = (screen() or sys.maxsize) - begin
 
     def line(texts: Sequence[str]) -> str:
         pairs = zip(texts, widths, right, strict=True)
@@ -34,7 +44,14 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
             text.rjust(width) if to_right else text.ljust(width) for text, width, to_right in pairs
         )
 
-    return "\n".join(line(texts).rstrip() for texts in (heads, *cells))
+    def lines(texts: Sequence[str]) -> Iterable[str]:
+        *rest, last = texts
+        if right[-1] or room < _NARROWEST or len(last) <= room:
+            return [line(texts).rstrip()]
+        first, *more = textwrap.wrap(last, room)
+        return [line((*rest, first)).rstrip(), *(" " * begin + each for each in more)]
+
+    return "\n".join(each for texts in (heads, *cells) for each in lines(texts))
 
 
 def cut(text: str, *, width: int | None) -> str:

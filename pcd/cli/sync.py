@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
-from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.context import ConfigOption, Group, JsonOption, load_config, reporting
 from pcd.cli.errands import carry_out
 from pcd.cli.running import run_async
 from pcd.cli.show import cut, print_json, screen, table
 from pcd.errors import ConfigError
 
-app = typer.Typer(help="Bring the mirror up to date.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Bring the mirror up to date.", no_args_is_help=True)
 
 _COLUMNS = {
     "resource": "resource",
     "read": "fetched",
     "new": "created",
     "changed": "updated",
-    "unchanged": "unchanged",
+    "same": "unchanged",
     "stale": "stale",
     "quarantined": "failed",
     "cut": "cut",
@@ -95,25 +95,32 @@ def _sync(mode: str, only: str, since: str, path: Path | None, *, accept_gone: b
 
 
 def parse_since(text: str, *, now: datetime, zone: str) -> datetime | None:
+    """Return the instant that *text* means, which is not after *now*; raises ConfigError."""
+    at = parse_instant(text, option="--since", now=now, zone=zone)
+    if at and at > now + timedelta(minutes=1):
+        raise ConfigError(f"--since: {at:%Y-%m-%d %H:%M %Z} lies in the future")
+    return at
+
+
+def parse_instant(text: str, *, option: str, now: datetime, zone: str) -> datetime | None:
     """Return the instant that *text* means: a date, an instant, or a length of time before *now*.
 
-    What names no zone is in *zone*. Raises ConfigError.
+    What names no zone is in *zone*. Raises ConfigError, which names *option*.
     """
     from pcd.config import durations
 
     if not text:
         return None
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
         try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
             return now - durations.parse(text)
-        except (ValueError, OverflowError):
-            expected = "a date such as 2026-05-01, an instant, or a length of time such as 2d"
-            raise ConfigError(f"--since: found {text!r}, expected {expected}") from None
-    at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
-    if at > now + timedelta(minutes=1):
-        raise ConfigError(f"--since: {text} lies in the future")
+        at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+        at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        expected = "a date such as 2026-05-01, an instant, or a length of time such as 2d"
+        raise ConfigError(f"{option}: found {text!r}, expected {expected}") from None
     return at
 
 

@@ -10,7 +10,7 @@ import typer
 
 from pcd.cli import workflow_tables as tables
 from pcd.cli import workflow_trial
-from pcd.cli.context import ConfigOption, JsonOption, load_config, reporting
+from pcd.cli.context import ConfigOption, Group, JsonOption, known_id, load_config, reporting
 from pcd.cli.running import run_async
 from pcd.cli.show import print_json
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pcd.workflows.loader import Loaded
     from pcd.workflows.steward import Steward
 
-app = typer.Typer(help="Check, try, watch and steer workflows.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Check, try, watch and steer workflows.", no_args_is_help=True)
 workflow_trial.register(app)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A workflow's name; `list` has them.")]
@@ -74,8 +74,12 @@ def instances(
         str,
         typer.Option("--status", metavar="WORD", help="Only those: active, paused, failed ..."),
     ] = "",
-    customer: Annotated[int | None, typer.Option("--customer", metavar="ID", help="Only this one's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest.")] = 50,
+    customer: Annotated[
+        int | None, typer.Option("--customer", metavar="ID", callback=known_id, help="Only this one's.")
+    ] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=1_000_000, metavar="NUMBER", help="How many, the newest.")
+    ] = 50,
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -15,7 +15,7 @@ _STATUSES = ("active", "paused", "failed", "completed", "stopped", "skipped")
 
 def standings(found: list[Standing]) -> str:
     """Return the workflows as a table."""
-    heads = ("workflow", "", "starts with", *_STATUSES, "next due", "from")
+    heads = ("workflow", "", "starts with", *_STATUSES, "next due (UTC)", "from")
     rows = [
         (
             one.name,
@@ -48,7 +48,7 @@ def status(found: dict[str, Any]) -> str:
 
 def instances(found: list[Found]) -> str:
     """Return instances as a table, one a line."""
-    heads = ("id", "started", "workflow", "about", "customer", "status", "step", "due", "")
+    heads = ("id", "started (UTC)", "workflow", "about", "customer", "status", "step", "due (UTC)", "")
     rows = [
         (
             str(one.id)[:8],
@@ -74,16 +74,19 @@ def instance(one: Found, tried: list[Tried]) -> str:
         f"  about     {one.entity_type} {one.entity_id}, customer {one.customer_id or 'unknown'}",
         f"  event     {one.event_type or 'unknown'} {one.event_id or ''}".rstrip(),
         f"  version   {one.version or 'of the old engine'}",
-        f"  started   {_at(one.started_at)}",
-        f"  next      step {one.step}{f', due {_at(one.due_at)}' if one.due_at else ''}",
+        f"  started   {_at(one.started_at)} UTC",
+        f"  next      step {one.step}{f', due {_at(one.due_at)} UTC' if one.due_at else ''}",
         f"  messages  {one.messages}",
     ]
     if one.awaited_event:
         lines.append(f"  waits     for {one.awaited_event}")
     if one.holder:
-        lines.append(f"  held by   {one.holder} until {_at(one.lease_until)}")
+        lines.append(f"  held by   {one.holder} until {_at(one.lease_until)} UTC")
     if tried:
-        lines += ["", table(("step", "action", "became", "began", "ms", ""), [_try(each) for each in tried])]
+        lines += [
+            "",
+            table(("step", "action", "became", "began (UTC)", "ms", ""), [_try(each) for each in tried]),
+        ]
     return "\n".join(lines)
 
 

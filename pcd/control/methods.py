@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -122,6 +123,7 @@ class Methods:
         await remember_pause(self._db(), asked.name, by="command", reason=asked.reason)
         if asked.name in self._supervisor.names:
             self._supervisor.pause(asked.name, reason=asked.reason)
+        self._status.expire()
         return {"paused": asked.name}
 
     async def resume(self, params: dict[str, Any], _tell: Tell) -> object:
@@ -131,13 +133,15 @@ class Methods:
         await forget_pause(self._db(), asked.name)
         if asked.name in self._supervisor.names:
             self._supervisor.resume(asked.name)
+        self._status.expire()
         return {"resumed": asked.name}
 
     def _check(self, name: str) -> None:
         known = (*self._supervisor.names, *self._resources)
         if name not in known:
-            message = f"there is no service or resource {name!r}; there are: {', '.join(known)}"
-            raise ControlError(message, code="unknown_name")
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(known)}"
+            raise ControlError(f"there is no service or resource {name!r}; {hint}", code="unknown_name")
         if name in {"control", "database"}:
             raise ControlError(
                 f"{name} cannot be paused: without it nothing could be resumed", code="refused"

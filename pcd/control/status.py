@@ -170,6 +170,10 @@ class StatusReader:
                 self._trouble = text or "the database does not answer in time"
             self._read_at = self._clock.monotonic()
 
+    def expire(self) -> None:
+        """Have the database asked again by the next `read`: a command has just changed it."""
+        self._read_at = float("-inf")
+
     def _is_fresh(self, seconds: float) -> bool:
         return self._clock.monotonic() - self._read_at < seconds
 

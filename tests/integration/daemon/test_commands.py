@@ -71,7 +71,16 @@ def test_help_imports_nothing_heavy(command: str, tmp_path: Path) -> None:
             "sync full --since soon", 2, "--since: found 'soon', expected a date", id="unreadable date"
         ),
         pytest.param(
-            "sync full --since 2999-01-01", 2, "--since: 2999-01-01 lies in the future", id="future"
+            "sync full --since 2999-01-01", 2, "--since: 2999-01-01 00:00 EST lies in the future", id="future"
+        ),
+        pytest.param(
+            "events replay --until soon --since 1d", 2, "--until: found 'soon', expected", id="unreadable end"
+        ),
+        pytest.param(
+            "events replay --since 1h --until 2h", 2, "--until: 2h is not later than --since 1h", id="no time"
+        ),
+        pytest.param(
+            "events list --entity job:99999999999999999999", 2, "--entity: found 'job:999", id="entity's id"
         ),
         pytest.param(
             "demo --exit-after 10", 2, "--exit-after: found '10', expected a duration", id="bare number"
@@ -94,6 +103,18 @@ def test_version_is_told(tmp_path: Path) -> None:
 
 def test_unknown_command_is_bad_usage(tmp_path: Path) -> None:
     assert _pcd("snyc", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["explain customer", "events list --customer", "ghl retry 1"])
+def test_id_that_no_record_can_have_is_bad_usage(command: str, tmp_path: Path) -> None:
+    done = _pcd(*command.split(), "99999999999999999999", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "too long for an id" in done.stderr
+
+
+@pytest.mark.parametrize("group", ["", "alerts", "db", "events", "ghl", "messages", "workflow"])
+def test_list_of_commands_shortens_no_sentence(group: str, tmp_path: Path) -> None:
+    assert "..." not in _pcd(*group.split(), "--help", cwd=tmp_path).stdout.partition("Commands:")[2]
 
 
 def test_sync_without_credentials_names_what_is_missing(tmp_path: Path, database_url: str) -> None:

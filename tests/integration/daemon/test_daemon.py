@@ -65,7 +65,8 @@ async def test_mistakes_of_an_operator_get_one_line_and_an_exit_code(home: Home)
         assert unknown.err == "pcd: there is no resource 'custmers'; did you mean customers?\n"
         paused = await home.command("pause", "nonsense")
         assert paused.code == 2
-        assert "there is no service or resource 'nonsense'" in paused.err
+        assert "there is no service or resource 'nonsense'; there are: " in paused.err
+        assert (await home.command("pause", "jbos")).err.endswith("'jbos'; did you mean 'jobs'?\n")
         assert (await home.command("pause", "database")).code == 1
         async with connect(home.socket) as client:
             for params in (
@@ -88,6 +89,16 @@ async def test_pause_outlives_the_daemon(home: Home) -> None:
         await daemon.until_state("schedule", "paused")
         assert (await home.command("resume", "schedule")).code == 0
         await daemon.until_state("schedule", "running")
+
+
+async def test_status_shows_a_pause_at_once(home: Home) -> None:
+    async with running(home) as daemon:
+        await daemon.until_state("sync", "running")
+        async with connect(home.socket) as client:
+            for method, paused in (("pause", ["jobs"]), ("resume", [])):
+                await client.call("status")
+                await client.call(method, {"name": "jobs"})
+                assert [each["name"] for each in (await client.call("status"))["pauses"]] == paused
 
 
 async def test_without_a_daemon_a_command_syncs_by_itself(home: Home) -> None:

@@ -24,6 +24,14 @@ def test_table_aligns_numbers_to_the_right_and_text_to_the_left() -> None:
     assert shown == "resource     rows\ncustomers  12,345  fresh\njobs            7"
 
 
+def test_last_column_goes_on_below_where_the_terminal_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(1, "the customer has no contact yet"), (2, "nothing")]
+    monkeypatch.setenv("COLUMNS", "20")
+    assert table(("id", "why"), rows) == ("id  why\n 1  the customer has\n    no contact yet\n 2  nothing")
+    monkeypatch.setenv("COLUMNS", "12")
+    assert table(("id", "why"), rows[:1]) == "id  why\n 1  the customer has no contact yet"
+
+
 def test_empty_table_is_its_heads() -> None:
     assert table(("resource", "rows"), []) == "resource  rows"
 
