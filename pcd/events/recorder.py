@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, NoReturn
 
 import anyio
 import asyncpg
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pcd.events.reader import Source
     from pcd.events.replayer import Replay, Request
     from pcd.events.retrier import Retried
+    from pcd.events.writer import Write
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,6 @@ SESSION: Mapping[str, str] = MappingProxyType(
     {"synchronous_commit": "off", "plan_cache_mode": "force_generic_plan", "work_mem": "32MB"}
 )
 """Settings for the recorder's sessions."""
-
-
-_Write: TypeAlias = "Callable[[Connection, Verdict], Awaitable[list[Recorded]]]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +117,7 @@ class Recorder:
         self._news = anyio.Event()
         self._alone = anyio.Lock(fast_acquire=True)
         self._refreshed_at = float("-inf")
+        self._is_stale = False
 
     def wake(self) -> None:
         """Look into the outbox soon: something may have been written."""
@@ -164,8 +163,10 @@ class Recorder:
     async def retry(self) -> Retried:
         """Apply halted rules to what they missed, and judge parked rows again."""
         async with self._alone:
+            # If it is broken off, rules that it has let go on would be thought halted still.
+            self._is_stale = True
             result = await retry(self._writer, self._reader, self._rules)
-            await self._reader.refresh(self._db)
+            await self._read_again(self._db)
         self._tell(result.events, ())
         return result
 
@@ -189,7 +190,8 @@ class Recorder:
         )
 
     async def _refresh(self) -> None:
-        await self._reader.refresh(self._db)
+        async with self._alone:
+            await self._read_again(self._db)
         for rule in self._rules.values():
             await seeder.seed(self._db, self._writer, rule, self._reader.fixed)
         await self._db.execute(_SQL["give_up_completing"])
@@ -198,6 +200,10 @@ class Recorder:
         await self._reader.refresh_due(self._db)
         self._refreshed_at = self._clock.monotonic()
 
+    async def _read_again(self, source: Source) -> None:
+        await self._reader.refresh(source)
+        self._is_stale = False
+
     async def _shortcut(self, changes: Sequence[Change]) -> _Done | None:
         """Record what *changes* mean in one round trip, if facts are all that follows from them; else None.
 
@@ -205,7 +211,7 @@ class Recorder:
         processor where others want it too.
         """
         async with self._alone:
-            if not self._reader.needs_no_look(changes):
+            if self._is_stale or not self._reader.needs_no_look(changes):
                 return None
             verdict = classify(changes, self._reader.fixed, self._rules)
             if not verdict.is_plain or self._writer.is_followed(verdict.facts):
@@ -219,16 +225,10 @@ class Recorder:
             self._tell(recorded, changes)
         return _Done(verdict, changes, recorded)
 
-    async def _step(self, work: Callable[[Connection, _Write], Awaitable[_Done]]) -> _Done:
+    async def _step(self, work: Callable[[Connection, Write], Awaitable[_Done]]) -> _Done:
         """Do *work* in one fenced transaction, then tell what came of it."""
         async with self._alone:
-            try:
-                async with self._writer.transaction() as connection:
-                    done = await work(connection, self._writer.write)
-            except DataRejected as error:
-                log.warning("events: PostgreSQL refuses one of a batch (%s); recording one by one", error)
-                async with self._writer.transaction() as connection:
-                    done = await work(connection, self._writer.write_singly)
+            done = await self._writer.step(work)
             self._reader.learn(done.verdict)
             self._tell(done.recorded, done.changes)
             if done.verdict.due or not done.changes:
@@ -239,7 +239,10 @@ class Recorder:
         self._channels.publish(event for event in recorded if event.suppressed_reason is None)
         self._observe(recorded, changes)
 
-    async def _take(self, connection: Connection, write: _Write) -> _Done:
+    async def _take(self, connection: Connection, write: Write) -> _Done:
+        if self._is_stale:
+            # Before the changes are taken: which units are known depends on what waits.
+            await self._read_again(connection)
         changes = await take(connection, self._settings.batch)
         if not changes:
             return await self._fall_due(connection, write)
@@ -252,7 +255,7 @@ class Recorder:
             await connection.execute(_SQL["complete"], customers)
         return _Done(verdict, changes, recorded)
 
-    async def _fall_due(self, connection: Connection, write: _Write) -> _Done:
+    async def _fall_due(self, connection: Connection, write: Write) -> _Done:
         # Only now: what was changed before the moment came may mean that it does not come.
         if self._reader.until_due() > 0:
             return _Done(Verdict())
@@ -260,7 +263,7 @@ class Recorder:
         verdict = come_due([due_of(row) for row in rows], self._reader.fixed, self._rules)
         return _Done(verdict, (), await write(connection, verdict))
 
-    async def _let_in(self, connection: Connection, write: _Write) -> _Done:
+    async def _let_in(self, connection: Connection, write: Write) -> _Done:
         units = list(self._reader.fixed.surroundings.units)
         rows = await connection.fetch(_SQL["parked_in_vain"], units, self._settings.batch)
         verdict = reconsider([parked_of(row) for row in rows], self._reader.fixed, self._rules)

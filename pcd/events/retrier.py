@@ -13,9 +13,10 @@ from pcd.events.replayer import change_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pcd.events.event import EventRule, Recorded
+    from pcd.db.pool import Connection
+    from pcd.events.event import EventRule, Parked, Recorded
     from pcd.events.reader import Reader
-    from pcd.events.writer import Writer
+    from pcd.events.writer import Write, Writer
 
 _SQL = queries.load("pcd.events")
 _AT_ONCE = 5000
@@ -48,42 +49,55 @@ async def retry(writer: Writer, reader: Reader, rules: Mapping[str, EventRule]) 
 
 
 async def _catch_up(writer: Writer, reader: Reader, rule: EventRule, change_id: int, result: Retried) -> None:
-    last = change_id - 1
-    while True:
-        async with writer.transaction() as connection:
-            rows = await connection.fetch(_SQL["log_after"], last, [rule.resource], _AT_ONCE)
-            changes = [change_of(row) for row in rows]
-            situation = await reader.situation(connection, changes)
-            situation = replace(situation, halted=frozenset())
-            verdict = classify(changes, situation, {rule.type: rule})
-            halts, verdict.halts = verdict.halts, []
-            result.events += await writer.write(connection, verdict)
-            if halts:
-                await connection.execute(_SQL["advance_halt"], rule.type, halts[0].change_id, halts[0].error)
-                result.still_halted[rule.type] = halts[0].error
-                return
-            if len(rows) < _AT_ONCE:
-                await connection.execute(_SQL["unhalt"], rule.type)
-                result.caught_up.append(rule.type)
-                return
+    last, is_at_end = change_id - 1, False
+
+    async def apply(connection: Connection, write: Write) -> tuple[list[Recorded], str]:
+        nonlocal last, is_at_end
+        rows = await connection.fetch(_SQL["log_after"], last, [rule.resource], _AT_ONCE)
+        changes = [change_of(row) for row in rows]
+        situation = await reader.situation(connection, changes)
+        situation = replace(situation, halted=frozenset())
+        verdict = classify(changes, situation, {rule.type: rule})
+        events = await write(connection, verdict)
+        if verdict.halts:
+            # What PostgreSQL refuses lies before what the rule raises on.
+            halt = verdict.halts[-1]
+            await connection.execute(_SQL["advance_halt"], rule.type, halt.change_id, halt.error)
+            return events, halt.error
+        if is_at_end := len(rows) < _AT_ONCE:
+            await connection.execute(_SQL["unhalt"], rule.type)
+        else:
             last = rows[-1]["id"]
             await connection.execute(_SQL["advance_halt"], rule.type, last + 1, None)
+        return events, ""
+
+    while not is_at_end:
+        events, error = await writer.step(apply)
+        result.events += events
+        if error:
+            result.still_halted[rule.type] = error
+            return
+    result.caught_up.append(rule.type)
 
 
 async def _reconsider(
     writer: Writer, reader: Reader, rules: Mapping[str, EventRule], result: Retried
 ) -> None:
     place: tuple[int, str, int] = (0, "", 0)
+
+    async def judge(connection: Connection, write: Write) -> tuple[list[Recorded], list[Parked], int]:
+        await reader.refresh(connection)
+        rows = await connection.fetch(_SQL["parked_after"], *place, _AT_ONCE)
+        parked = [parked_of(row) for row in rows]
+        verdict = reconsider(parked, reader.fixed, rules)
+        events = await write(connection, verdict)
+        return events, parked, sum(one is None for one in verdict.parked.values())
+
     while True:
-        async with writer.transaction() as connection:
-            await reader.refresh(connection)
-            rows = await connection.fetch(_SQL["parked_after"], *place, _AT_ONCE)
-            parked = [parked_of(row) for row in rows]
-            verdict = reconsider(parked, reader.fixed, rules)
-            result.events += await writer.write(connection, verdict)
-        released = sum(one is None for one in verdict.parked.values())
+        events, parked, released = await writer.step(judge)
+        result.events += events
         result.judged += released
-        result.still_parked += len(rows) - released
-        if len(rows) < _AT_ONCE:
+        result.still_parked += len(parked) - released
+        if len(parked) < _AT_ONCE:
             return
         place = (parked[-1].change_id, parked[-1].type, parked[-1].st_id)

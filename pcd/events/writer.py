@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
 
 from pcd.db import queries
 from pcd.db.errors import message, refuses_data
-from pcd.errors import LeaseLost
+from pcd.errors import DataRejected, LeaseLost
 from pcd.events.event import Halt, Nobody, Recorded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 
     from pcd.changes.change import Change
     from pcd.db.leases import Lease
@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 _SQL = queries.load("pcd.events")
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _WITHIN = timedelta(minutes=1)
+
+T = TypeVar("T")
+Write: TypeAlias = "Callable[[Connection, Verdict], Awaitable[list[Recorded]]]"
 
 
 class Writer:
@@ -68,6 +71,16 @@ class Writer:
             assert self._lease is not None
             await self._lease.fence(connection)
             yield connection
+
+    async def step(self, work: Callable[[Connection, Write], Awaitable[T]]) -> T:
+        """Do *work* in one fenced transaction; if PostgreSQL refuses one of a batch, again fact by fact."""
+        try:
+            async with self.transaction() as connection:
+                return await work(connection, self.write)
+        except DataRejected as error:
+            log.warning("events: PostgreSQL refuses one of a batch (%s); recording one by one", error)
+            async with self.transaction() as connection:
+                return await work(connection, self.write_singly)
 
     async def write(self, connection: Connection, verdict: Verdict) -> list[Recorded]:
         """Record the facts that are news, remember the rest, and return the events in order."""

@@ -14,14 +14,11 @@ from pcd.clock import Clock
 from pcd.db.leases import Leaser
 from pcd.errors import LeaseLost
 from pcd.events.channels import Channels
-from pcd.events.event import Becomes
 from pcd.events.recorder import Recorder, Settings
 from pcd.events.rules import RULES
 
 if TYPE_CHECKING:
-    from pcd.changes.change import State
     from pcd.db.pool import Database
-    from pcd.events.event import Surroundings
 
 pytestmark = pytest.mark.asyncio
 
@@ -262,34 +259,6 @@ async def test_idle_recorder_asks_nothing(db: Database) -> None:
         assert await db.fetch(question) == before
         tasks.cancel_scope.cancel()
     await own.close()
-
-
-def _boom(state: State, _: Surroundings) -> bool:
-    if state.get("name") == "Boom":
-        raise RuntimeError("a bug")
-    return state.get("status") == "Sold"
-
-
-async def test_rule_that_raises_stops_alone_and_catches_up_after_the_repair(db: Database) -> None:
-    """Its events come in the order in which they happened, each once; the others did not wait."""
-    broken = {**RULES, "estimate_approved": replace(RULES["estimate_approved"], when=Becomes(test=_boom))}
-    async with detecting(db, rules=broken) as detection:
-        for st_id, name in enumerate(("Fine", "Boom", "Later"), start=1):
-            await detection.write("estimates", st_id, **OPEN, name=name)
-            await detection.write("estimates", st_id, status="Sold")
-        assert [event["entity_id"] for event in await detection.events("estimate_approved")] == [1]
-        assert len(await detection.events("estimate_created")) == 3
-        again = await detection.recorder.retry()
-        assert "a bug" in again.still_halted["estimate_approved"]
-    async with detecting(db) as detection:
-        await detection.write("estimates", 4, **OPEN | {"status": "Sold"})
-        assert [event["entity_id"] for event in await detection.events("estimate_approved")] == [1]
-        result = await detection.recorder.retry()
-        assert result.caught_up == ["estimate_approved"]
-        found = await detection.events("estimate_approved")
-        assert [event["entity_id"] for event in found] == [1, 2, 3, 4]
-        await detection.write("estimates", 5, **OPEN | {"status": "Sold"})
-        assert len(await detection.events("estimate_approved")) == 5
 
 
 async def test_rule_whose_event_postgresql_refuses_stops_alone(db: Database) -> None:
