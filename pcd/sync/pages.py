@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from pcd.tables.spec import Resource
 
 _IDLE_PAGES = 5
-
+# Pages without a record may be an export's way through what it leaves out, but not for ever.
+_BARREN_PAGES = 1000
 
 Prepare: TypeAlias = "Callable[[list[msgspec.Raw]], Coroutine[object, object, Batch]]"
 
@@ -55,7 +56,7 @@ async def _export(
     endpoint = resource.export
     if endpoint is None:
         raise ValueError(f"{resource.name} has no export endpoint")
-    token, since, idle = drain.token, drain.since, 0
+    token, since, idle, barren = drain.token, drain.since, 0, 0
     met = {token}
     while True:
         params = paginate.export_params(endpoint, token=token, since=since, recent=drain.recent)
@@ -66,7 +67,9 @@ async def _export(
             return
         token, since = found.continue_from, None
         idle = idle + 1 if token in met else 0
+        barren = 0 if found.records else barren + 1
         _refuse_idling(resource, idle)
+        _refuse_idling(resource, barren, most=_BARREN_PAGES)
         met.add(token)
 
 
@@ -103,7 +106,7 @@ async def _list(
         page, before = page + 1, ids
 
 
-def _refuse_idling(resource: Resource, idle: int) -> None:
-    if idle >= _IDLE_PAGES:
+def _refuse_idling(resource: Resource, idle: int, *, most: int = _IDLE_PAGES) -> None:
+    if idle >= most:
         text = f"{resource.name}: ServiceTitan says there is more, but does not move on"
         raise Malformed(text, service=decode.SERVICE)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import TYPE_CHECKING
 
+import anyio
 import orjson
 import pytest
 from support.mirroring import NOW, mirrored, quick
@@ -207,6 +209,27 @@ async def test_export_that_goes_in_circles_is_left(db: Database, body: bytes) ->
         mirror.sim.spoil = {"jobs": lambda _: body}
         report = await mirror.run(Mode.FULL, "jobs")
         assert "does not move on" in report.resources[0].error
+
+
+async def test_export_that_leads_on_and_on_without_a_record_is_left(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each token is a new one; a few such pages are an upstream's way to say that it is still looking."""
+    monkeypatch.setattr("pcd.sync.pages._BARREN_PAGES", 30)
+    tokens = itertools.count(1)
+
+    def barren(_: Mapping[str, str]) -> bytes:
+        return b'{"hasMore":true,"continueFrom":"%d","data":[]}' % next(tokens)
+
+    async with mirrored(db, company()) as mirror:
+        mirror.sim.spoil = {"jobs": barren}
+        with anyio.fail_after(20):
+            report = await mirror.run(Mode.FULL, "jobs", "campaigns")
+        assert {part.resource: bool(part.error) for part in report.resources} == {
+            "jobs": True,
+            "campaigns": False,
+        }
+        assert "does not move on" in next(part.error for part in report.resources if part.error)
 
 
 def last_page(params: Mapping[str, str]) -> bytes:
