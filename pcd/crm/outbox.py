@@ -87,8 +87,8 @@ async def owe(
 ) -> int:
     """Owe *call* when the transaction commits, and return its id; it is sent in the order of its lane.
 
-    A lane is the customer's, or the target's where there is no customer; a creation does not wait for what
-    steps owe, which may need it. In `Mode.SHADOW` the call is
+    A lane is the customer's, or the target's where there is no customer; what makes the contact goes first
+    in it. In `Mode.SHADOW` the call is
     recorded as one that would have been sent.
     """
     lane = f"customer {customer_id}" if customer_id is not None else f"{call.kind.entity} {call.target}"

@@ -31,12 +31,12 @@ WITH fenced AS MATERIALIZED (
           SELECT true
           FROM integrations.ghl_outbox AS ahead
           WHERE ahead.lane = o.lane
-            -- A call with a lower id may come to light, by its commit, when a later one was taken already.
-            AND (ahead.id < o.id OR ahead.state = 'sending')
             AND ahead.state IN ('owed', 'sending', 'dead')
             AND (ahead.state <> 'dead' OR ahead.kind LIKE 'create%')
-            -- A step may have to wait for the contact that is to be made.
-            AND (ahead.state = 'sending' OR ahead.step_key IS NULL OR o.kind NOT LIKE 'create%')
+            -- What makes the contact goes before all else, which may need it. A call with a lower id may come to
+            -- light, by its commit, when a later one was taken already.
+            AND (ahead.state = 'sending'
+                OR (ahead.kind <> 'create_contact', ahead.id) < (o.kind <> 'create_contact', o.id))
           LIMIT 1
       ) IS NULL
     ORDER BY o.priority, o.due_at, o.id
@@ -67,10 +67,10 @@ CROSS JOIN LATERAL (
           SELECT true
           FROM integrations.ghl_outbox AS ahead
           WHERE ahead.lane = o.lane
-            AND (ahead.id < o.id OR ahead.state = 'sending')
             AND ahead.state IN ('owed', 'sending', 'dead')
             AND (ahead.state <> 'dead' OR ahead.kind LIKE 'create%')
-            AND (ahead.state = 'sending' OR ahead.step_key IS NULL OR o.kind NOT LIKE 'create%')
+            AND (ahead.state = 'sending'
+                OR (ahead.kind <> 'create_contact', ahead.id) < (o.kind <> 'create_contact', o.id))
           LIMIT 1
       ) IS NULL
     ORDER BY o.due_at
@@ -176,12 +176,6 @@ WHERE owed_at >= $1
   AND state = ANY($2::text[])
 ORDER BY id
 LIMIT $3;
-
--- name: state_of_call
--- What became of a call.
-SELECT state, target_id, after::text, error
-FROM integrations.ghl_outbox
-WHERE id = $1;
 
 -- name: count_calls
 -- How many calls there are in each state that matters.
