@@ -82,6 +82,9 @@ class Ledger:
 
 
 async def recent(db: Database, *, limit: int = 20) -> list[dict[str, Any]]:
-    """Return the newest remedies for people."""
-    rows = await db.fetch(_SQL["recent_remedies"], limit, timeout=_WITHIN)
+    """Return the newest remedies for people; none while the database does not answer."""
+    try:
+        rows = await db.fetch(_SQL["recent_remedies"], limit, timeout=_WITHIN)
+    except StoreError:
+        return []
     return [dict(row) for row in rows]

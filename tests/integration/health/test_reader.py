@@ -9,13 +9,15 @@ from uuid import uuid4
 
 import anyio
 import pytest
+from support.proxy import Proxy
 
 from pcd.clock import Clock
 from pcd.config import load
 from pcd.db import queries
 from pcd.db.leases import Leaser
+from pcd.db.pool import Database
 from pcd.errors import StoreUnreachable
-from pcd.health import digester
+from pcd.health import digester, ledger
 from pcd.health.check import Measurement, Thresholds, Unread
 from pcd.health.checks import CHECKS
 from pcd.health.ledger import Ledger
@@ -28,7 +30,6 @@ from pcd.tables import RESOURCES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pcd.db.pool import Database
     from pcd.health.check import Reading
 
 pytestmark = pytest.mark.asyncio
@@ -241,15 +242,33 @@ async def test_what_was_tried_is_remembered_without_a_database_too(db: Database)
             raise StoreUnreachable("away")
         return db
 
-    ledger = Ledger(find, clock=Clock(), holder="test")
+    tried = Ledger(find, clock=Clock(), holder="test")
     about = {"check": "services", "subject": "events", "reason": "broken", "decided_by": "rule"}
     restart = REMEDIES["restart_services"]
-    assert await ledger.begin(restart, result=Result.STARTED, **about) is None
-    assert [past.subject for past in await ledger.history()] == ["events"]
+    assert await tried.begin(restart, result=Result.STARTED, **about) is None
+    assert [past.subject for past in await tried.history()] == ["events"]
     is_there = True
-    number = await ledger.begin(restart, result=Result.STARTED, **about)
-    await ledger.end(number, Result.HELPED, detail="works")
-    assert [past.result for past in await ledger.history()] == [Result.STARTED, Result.HELPED]
+    number = await tried.begin(restart, result=Result.STARTED, **about)
+    await tried.end(number, Result.HELPED, detail="works")
+    assert [past.result for past in await tried.history()] == [Result.STARTED, Result.HELPED]
+
+
+async def test_onlookers_are_told_of_no_remedies_while_the_database_freezes(database_url: str) -> None:
+    """Until that is noticed the page is asked for all the same, and is no error."""
+    async with Proxy(database_url).serve() as proxy:
+        db = await Database.connect(proxy.url, pool_size=1, wait=timedelta(seconds=10))
+        await Ledger(lambda: db, clock=Clock(), holder="here").begin(
+            REMEDIES["resync"],
+            check="sync",
+            subject="sync",
+            reason="",
+            decided_by="rule",
+            result=Result.HELPED,
+        )
+        assert [each["remedy"] for each in await ledger.recent(db)] == ["resync"]
+        proxy.freeze()
+        assert await ledger.recent(db) == []
+        await db.close()
 
 
 async def test_daemons_share_the_record_of_what_they_heal_together_and_of_nothing_else(db: Database) -> None:
