@@ -87,7 +87,7 @@ class Performer:
         return ""
 
     async def _do_for_step(self, call: Owed) -> str:
-        contact_id = await self._contact_of(call)
+        contact_id = await self._db.fetchval(_SQL["contact_for_step"], call.customer_id)
         if not contact_id:
             return "the customer has no GoHighLevel contact (yet)"
         done = await self._scribe.do(call, contact_id)

@@ -1056,6 +1056,14 @@ SELECT contact_id
 FROM pcd.crm_customers
 WHERE customer_id = $1;
 
+-- name: contact_for_step
+-- The contact of a customer, or of the one whom the customer was merged into since the step was owed.
+SELECT coalesce(own.contact_id, heir.contact_id)
+FROM (SELECT $1::bigint AS id) AS asked
+LEFT JOIN pcd.crm_customers AS own ON own.customer_id = asked.id
+LEFT JOIN servicetitan.st_customers AS gone ON gone.st_id = asked.id
+LEFT JOIN pcd.crm_customers AS heir ON heir.customer_id = gone.merged_to_id;
+
 -- name: opportunity_of
 -- The opportunity of a customer's cycle.
 SELECT opportunity_id

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 from support.selling import selling
 
+from pcd.crm import outbox
+from pcd.crm.calls import Call, CallKind
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -49,6 +52,22 @@ async def test_contact_and_card_go_over_to_a_customer_who_has_none(db: Database,
         before = len(company.writes())
         await company.catch_up()
         assert len(company.writes()) == before
+
+
+async def test_step_of_a_workflow_of_who_is_gone_is_done_for_the_heir(db: Database, tmp_path: Path) -> None:
+    """The instance began before the merge, and names the customer who is gone."""
+    async with selling(db, tmp_path) as company:
+        await company.customer(7)
+        await company.settle()
+        await company.customer(8, created=LONG_AGO)
+        await merge(company, 7, 8)
+        await company.settle()
+        call = Call(kind=CallKind.ADD_TAGS, fields={"tags": ["followed up"]}, why="test")
+        async with db.transaction() as connection:
+            await outbox.owe(connection, call, customer_id=7, why=outbox.Why(cause="test", step_key="first"))
+        await company.settle()
+        (contact,) = company.sim.store.contacts.values()
+        assert "followed up" in contact.tags
 
 
 async def test_customer_who_never_took_part_inherits_too(db: Database, tmp_path: Path) -> None:
