@@ -185,9 +185,12 @@ class Store:
 
 async def disk(folder: Path) -> Reading:
     """Return how full the disk under *folder* is, in percent."""
-    while not await anyio.Path(folder).exists() and folder != folder.parent:
-        folder = folder.parent
-    usage = await anyio.to_thread.run_sync(shutil.disk_usage, folder)
+    try:
+        while not await anyio.Path(folder).exists() and folder != folder.parent:
+            folder = folder.parent
+        usage = await anyio.to_thread.run_sync(shutil.disk_usage, folder)
+    except OSError as error:
+        return Unread(f"{folder} cannot be looked at: {error.strerror}")
     percent = 100 * (usage.total - usage.free) / usage.total if usage.total else 0.0
     gigabytes = usage.free / 1e9
     details = {"percentUsed": round(percent), "gigabytesFree": round(gigabytes, 1)}

@@ -214,6 +214,13 @@ async def test_disk_of_a_folder_that_is_not_there_yet_is_measured(tmp_path: Path
     assert 0 <= found[""].value <= 100
 
 
+async def test_disk_that_cannot_be_looked_at_is_no_end_of_the_watch(tmp_path: Path) -> None:
+    """A stale mount, or a broken disk: nothing else would be watched at that very moment."""
+    found = await disk(tmp_path / ("x" * 300))
+    assert isinstance(found, Unread)
+    assert "File name too long" in found.reason
+
+
 async def test_late_loop_is_noticed() -> None:
     pacer = Pacer(Clock())
     async with anyio.create_task_group() as group:
