@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
@@ -120,9 +121,11 @@ class Hearer:
         if hint.webhook_id and hint.webhook_id in self._seen:
             return 200
         place = (hint.model, hint.record_id)
-        if place not in self._waiting and len(self._waiting) >= MOST_WAITING:
+        waiting = self._waiting.get(place)
+        if waiting is None and len(self._waiting) >= MOST_WAITING:
             return 429
-        self._waiting[place] = hint
+        # One change is told several times, and not each time tells it: a deletion comes with an update.
+        self._waiting[place] = hint if waiting is None else replace(hint, told={**waiting.told, **hint.told})
         self._seen[hint.webhook_id] = None
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)

@@ -154,6 +154,23 @@ async def test_webhook_is_taken_once_and_a_record_waits_once(there: Subaccount, 
     assert len(hearer._waiting) == 1
 
 
+async def test_update_that_comes_with_a_deletion_does_not_hide_it(
+    there: Subaccount, hearer: Hearer, db: Database
+) -> None:
+    """The update tells of the record what we know already."""
+    otter = there.simulator.person.add_contact(first_name="Otter", email="otter@heron.example")
+    await hearer.look(Hint(model="contact", record_id=otter.id, told={"a": 1}))
+    there.simulator.person.delete_contact(otter.id)
+    for kind in ("ContactDelete", "ContactUpdate"):
+        assert await hearer.take(SECRET, hook(there, otter.id, type=kind, firstName="Otter")) == 200
+    async with anyio.create_task_group() as group:
+        group.start_soon(hearer.run)
+        with anyio.fail_after(20):
+            while hearer._waiting or await db.fetchval(COPY, otter.id) is not None:  # noqa: ASYNC110
+                await anyio.sleep(0.01)
+        group.cancel_scope.cancel()
+
+
 async def test_more_than_can_wait_is_to_be_sent_again(there: Subaccount, hearer: Hearer) -> None:
     for number in range(MOST_WAITING):
         assert await hearer.take(SECRET, hook(there, f"c{number}")) == 200
