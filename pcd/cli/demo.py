@@ -8,12 +8,14 @@ import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from pcd.cli.context import reporting
 from pcd.cli.running import run_async
+from pcd.cli.show import screen
 from pcd.errors import ConfigError, ControlError, DaemonUnreachable
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ async def _tell_story(tenant: Tenant, subaccount: Subaccount) -> None:
     story = Story(tenant.simulator.store, store, customer_field=fields["contact.st_customer_id"])
     while True:
         for line in story.news():
-            _say(line)
+            _say(fill(line, width=screen() or sys.maxsize, subsequent_indent=" " * 14))
         await anyio.sleep(_POLL)
 
 

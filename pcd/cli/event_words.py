@@ -63,10 +63,16 @@ def replayed(found: dict[str, Any], *, done: bool) -> str:
     """Return what a replay came to, or would."""
     verb = "recorded" if done else "would be recorded"
     read = f"{found['changes_read']:,} logged changes and {found['rows_read']:,} rows were read"
-    lines = [f"{sum(found['new'].values()):,} events {verb}; {read}."]
+    count = sum(found["new"].values())
+    lines = [f"{count:,} event{'' if count == 1 else 's'} {verb}; {read}."]
     if found["rows_read"]:
         lines.append(
             "Rows only tell of first occurrences: how often something happened before is not in them."
+        )
+    silent = sum(bool(each["suppressed_reason"]) for each in found["events"])
+    if silent:
+        lines.append(
+            f"{silent:,} of them {'are' if done else 'would be'} told to nobody (`events list --suppressed`)."
         )
     if found["released"]:
         lines.append(f"{found['released']:,} suppressed events {'were' if done else 'would be'} released.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -55,11 +54,13 @@ def list_events(
     as_json: JsonOption = False,
 ) -> None:
     """List recorded events, the newest last."""
+    with reporting():
+        loaded = load_config(config)
+        query = _query(loaded, types, entity, customer, since, until)
 
-    async def work(loaded: Config, db: Database) -> int:
+    async def work(db: Database) -> int:
         from pcd.events.finder import newest
 
-        query = _query(loaded, types, entity, customer, since, until)
         found = await newest(db, replace(query, suppressed=suppressed or None), limit=limit)
         if as_json:
             print_json(found)
@@ -67,7 +68,7 @@ def list_events(
             print(words.table(found) if found else "no events")
         return 0
 
-    _with_database(config, work)
+    _with_database(loaded, work)
 
 
 @app.command()
@@ -77,8 +78,10 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show one event: its way from the upstream record to all that it caused, and its payload."""
+    with reporting():
+        loaded = load_config(config)
 
-    async def work(_: Config, db: Database) -> int:
+    async def work(db: Database) -> int:
         from pcd.events.finder import trace
 
         way = await trace(db, event_id)
@@ -88,7 +91,7 @@ def show(
             print(words.described(way))
         return 0
 
-    _with_database(config, work)
+    _with_database(loaded, work)
 
 
 @app.command()
@@ -100,15 +103,17 @@ def tail(
     as_json: JsonOption = False,
 ) -> None:
     """Print events as they are recorded, until Ctrl-C."""
+    with reporting():
+        loaded = load_config(config)
+        query = _query(loaded, types, entity, customer, "", "")
 
-    async def work(loaded: Config, db: Database) -> int:
+    async def work(db: Database) -> int:
         import anyio
         import msgspec
 
         from pcd.cli.progress import say
         from pcd.events.finder import after, last_sequence
 
-        query = _query(loaded, types, entity, customer, "", "")
         last = await last_sequence(db)
         say("events from now on; Ctrl-C ends")
         while True:
@@ -117,7 +122,7 @@ def tail(
                 print(msgspec.json.encode(event).decode() if as_json else words.line(event), flush=True)
             await anyio.sleep(0.5)
 
-    _with_database(config, work)
+    _with_database(loaded, work)
 
 
 @app.command()
@@ -161,8 +166,11 @@ def replay(
     if not (since or entity):
         raise typer.BadParameter("say which: --since, or --entity estimate:123")
 
-    async def work(loaded: Config, db: Database) -> int:
+    with reporting():
+        loaded = load_config(config)
         request = _request(loaded, entity, types, since, until, release=release)
+
+    async def work(db: Database) -> int:
         found = await (_record(loaded, request) if yes else _preview(loaded, db, request))
         if as_json:
             print_json(found)
@@ -170,7 +178,7 @@ def replay(
             print(words.replayed(found, done=yes))
         return 0
 
-    _with_database(config, work)
+    _with_database(loaded, work)
 
 
 @app.command()
@@ -190,16 +198,13 @@ def retry(config: ConfigOption = None, as_json: JsonOption = False) -> None:
     run_async(work)
 
 
-def _with_database(path: Path | None, work: Callable[[Config, Database], Awaitable[int]]) -> None:
-    with reporting():
-        config = load_config(path)
-
+def _with_database(config: Config, work: Callable[[Database], Awaitable[int]]) -> None:
     async def run() -> int:
         from pcd.app import opened
         from pcd.cli.progress import say
 
         async with opened(config, tell=say) as db:
-            return await work(config, db)
+            return await work(db)
 
     run_async(run)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -164,6 +165,9 @@ def backtest(
     """Say what a workflow would have done to recorded history: how many messages, to whom, when."""
     with reporting():
         loaded = load_config(config)
+        start = parse_since(since, now=datetime.now().astimezone(), zone=loaded.daemon.timezone)
+        if start is None:
+            raise ConfigError('--since: say from when on, such as "30d" or 2026-05-01')
 
     async def work() -> int:
         from pcd.clock import Clock
@@ -173,9 +177,6 @@ def backtest(
         async with _database(loaded, needed=True) as db:
             assert db is not None
             workflow, _ = await _one(loaded, db, name, file)
-            start = parse_since(since, now=clock.now(), zone=loaded.daemon.timezone)
-            if start is None:
-                raise ConfigError('--since: say from when on, such as "30d" or 2026-05-01')
             found = await Rehearser(loaded, db, clock=clock).backtest(workflow, since=start)
         if as_json:
             print_json(found)

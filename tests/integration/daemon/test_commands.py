@@ -105,6 +105,17 @@ def test_unknown_command_is_bad_usage(tmp_path: Path) -> None:
     assert _pcd("snyc", cwd=tmp_path).returncode == 2
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["events list", "events replay", "workflow backtest Payment"],
+    ids=["list", "replay", "backtest"],
+)
+def test_unreadable_date_is_refused_before_a_database_is_started(command: str, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[daemon]\ndata_dir = "data"\n')
+    assert _pcd(*command.split(), "--since", "soon", cwd=tmp_path).returncode == 2
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.parametrize("command", ["explain customer", "events list --customer", "ghl retry 1"])
 def test_id_that_no_record_can_have_is_bad_usage(command: str, tmp_path: Path) -> None:
     done = _pcd(*command.split(), "99999999999999999999", cwd=tmp_path)

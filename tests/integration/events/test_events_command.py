@@ -81,7 +81,7 @@ async def test_replay_shows_first_and_records_when_told_to(db: Database, tmp_pat
         await detection.write("estimates", 1, status="Sold")
         await detection.events()
     shown = await home.command("events", "replay", "--entity", "estimate:1")
-    assert "1 events would be recorded" in shown.out, shown.err
+    assert "1 event would be recorded" in shown.out, shown.err
     assert await db.fetchval("SELECT count(*) FROM automation.events") == 1
     done = await home.command("events", "replay", "--entity", "estimate:1", "--yes", "--json")
     assert done.json["new"] == {"estimate_approved": 1}, done.err
