@@ -157,7 +157,8 @@ class Performer:
         if action is None:
             return Fail(error=f"there is no action {trying.action!r} here")
         try:
-            parameters = msgspec.convert(trying.input, action.parameters)
+            # As leniently as it was validated.
+            parameters = msgspec.convert(trying.input, action.parameters, strict=False)
         except msgspec.ValidationError as error:
             return Fail(error=f"{trying.action}: {error}")
         call = self._call(trying, parameters)

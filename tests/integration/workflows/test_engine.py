@@ -269,6 +269,14 @@ async def test_condition_that_cannot_be_judged_is_never_false(db: Database) -> N
     assert "stop condition 1" in (await work.instance(id_))["stopped_reason"]
 
 
+async def test_number_that_is_written_as_a_text_is_taken_as_it_was_validated(db: Database) -> None:
+    work = await working(db, definition({"with": {"number": "3"}}))
+    await work.begin()
+    async with work.running():
+        await work.until("completed")
+    assert [call.parameters for call in work.action.calls] == [Noting().parameters(number=3)]
+
+
 async def test_text_that_postgresql_refuses_does_not_undo_the_step(db: Database) -> None:
     """The effect is there; only what it said cannot be kept."""
 
