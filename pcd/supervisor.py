@@ -335,6 +335,8 @@ class Supervisor:
 
     async def _settle(self, child: _Child) -> None:
         await anyio.sleep(self._policy.settle.total_seconds())
+        if not child.breakage.attempt:
+            return  # it was ready more than once
         _log.info("%s: works again after %d failed starts", child.name, child.breakage.attempt)
         child.breakage, child.error = Breakage(), ""
         self._enter(child, State.RUNNING)

@@ -158,6 +158,30 @@ async def test_degraded_service_is_tried_again_at_a_humane_pace() -> None:
     assert toy.runs == 8
 
 
+async def test_service_that_is_ready_again_and_again_is_told_to_work_again_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The look at the credentials is repeated whenever somebody doubts them."""
+
+    async def be_ready_twice(task_status: TaskStatus[None]) -> None:
+        task_status.started()
+        task_status.started()
+        await anyio.sleep(2 * QUICK.settle.total_seconds())
+        done.set()
+        await anyio.sleep_forever()
+
+    done = anyio.Event()
+    supervisor = _supervisor()
+    supervisor.add(Toy("pump", break_down, be_ready_twice))
+    with caplog.at_level(logging.INFO):
+        async with running(supervisor):
+            with anyio.fail_after(20):
+                await done.wait()
+    assert [text for text in caplog.messages if "works again" in text] == [
+        "pump: works again after 1 failed starts"
+    ]
+
+
 async def test_refused_credentials_degrade_a_service_at_once() -> None:
     toy = Toy("sync", refuse)
     supervisor = _supervisor(SLOW_HUMANE)
