@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pcd.errors import ConfigError, ControlError, DaemonUnreachable, DefinitionE
 DONE, FAILED, MISCONFIGURED, UNREACHABLE = range(4)
 _PLACES = (Path("config.toml"), Path("/etc/pcd/config.toml"))
 
+_LOST = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _Ids = TypeVar("_Ids")
 # Ids are 64 bits wide, here as in PostgreSQL.
 LARGEST = 2**63 - 1
@@ -91,20 +93,28 @@ def exit_with(error: BaseException) -> NoReturn:
 def reporting() -> Iterator[None]:
     """End the process by `exit_with` when the body raises an error of ours, alone or in a group.
 
-    BrokenPipeError is raised alone: whoever read our output has seen enough (``pcd gaps | head``).
+    That the output cannot be written is raised alone: its reader has seen enough (``pcd gaps | head``), or
+    the disk is full.
     """
     try:
         yield
     except PcdError as error:
         exit_with(error)
     except BaseExceptionGroup as group:
-        broken, _ = group.split(BrokenPipeError)
+        broken, _ = group.split(is_output_lost)
         if broken is not None:
             raise _first(broken) from None
         ours, others = group.split(PcdError)
         if ours is None or others is not None:
             raise
         exit_with(_first(ours))
+
+
+def is_output_lost(error: BaseException) -> bool:
+    """Return whether *error* is what writing to a closed pipe or a full disk raises."""
+    if isinstance(error, BrokenPipeError):
+        return True
+    return isinstance(error, OSError) and error.errno in _LOST and error.filename is None
 
 
 def _first(error: BaseException) -> BaseException:

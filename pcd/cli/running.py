@@ -45,7 +45,8 @@ def leave(code: int, *, farewell: str = "") -> NoReturn:
 
     Python itself would wait for that thread.
     """
-    for stream, text in ((sys.stdout, ""), (sys.stderr, f"{farewell}\n" if farewell else "")):
+    streams = ((sys.stdout, ""), (sys.stderr, f"{farewell}\n" if farewell else ""))
+    for stream, text in ((stream, text) for stream, text in streams if stream):
         try:
             stream.write(text)
             stream.flush()

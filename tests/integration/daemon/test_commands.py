@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 _HEAVY = ("aiohttp", "anthropic", "asyncpg", "redis", "rich", "prometheus_client", "uvloop", "jinja2")
 
 
+def _from_shell(command: str, *, cwd: Path, python: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", f"{sys.executable} {python} -m pcd {command}"],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=cwd,
+        env=environment(HOME=str(cwd), XDG_STATE_HOME=str(cwd)),
+    )
+
+
 def _pcd(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pcd", *arguments],
@@ -114,6 +126,21 @@ def test_unreadable_date_is_refused_before_a_database_is_started(command: str, t
     (tmp_path / "config.toml").write_text('[daemon]\ndata_dir = "data"\n')
     assert _pcd(*command.split(), "--since", "soon", cwd=tmp_path).returncode == 2
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("python", ["", "-u"], ids=["at the end", "at once"])
+@pytest.mark.parametrize("command", ["events types", "config check"], ids=["much", "little"])
+def test_output_that_cannot_be_written_is_one_line(command: str, python: str, tmp_path: Path) -> None:
+    done = _from_shell(f"{command} >/dev/full", python=python, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "pcd: the output cannot be written: No space left on device\n",
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_stream_ends_no_command(closed: str, tmp_path: Path) -> None:
+    assert _from_shell(f"config check {closed}", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("command", ["explain customer", "events list --customer", "ghl retry 1"])
