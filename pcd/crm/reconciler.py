@@ -115,6 +115,8 @@ class Reconciler:
         clock: Clock,
     ) -> None:
         self._lanes = lanes
+        # Two who plan for a customer at the same time would owe everything twice.
+        self._turn = anyio.Lock(fast_acquire=True)
         self._db = db
         self._lease = lease
         self._switch = switch
@@ -143,7 +145,7 @@ class Reconciler:
         if not rows or not self._switch.is_enabled:
             return Considered()
         mode = Mode.LIVE if rows[0]["is_live"] else Mode.SHADOW
-        async with self._lanes.considering([row["customer_id"] for row in rows]):
+        async with self._turn, self._lanes.considering([row["customer_id"] for row in rows]):
             considered = await self._consider(rows, mode)
         self._lanes.tell_owed()
         return considered

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 from support.selling import LIMITLESS, selling
 
@@ -31,6 +32,7 @@ SELECT n, j.tenant_id, n, n, j.business_unit_id, j.job_status, true, j.st_create
 FROM servicetitan.st_jobs AS j, generate_series(2, $1::bigint) AS n
 """
 EMAIL = "c7@example.com"
+_DOUBLING = replace(LIMITLESS, allow_duplicate_contact=True, allow_duplicate_opportunity=True)
 
 
 async def test_new_customer_becomes_contact_and_opportunity(db: Database, tmp_path: Path) -> None:
@@ -227,9 +229,30 @@ async def test_first_push_costs_two_writes_and_two_lookups_at_most(db: Database,
 
 
 async def test_one_contact_is_made_where_duplicates_are_allowed(db: Database, tmp_path: Path) -> None:
-    settings = replace(LIMITLESS, allow_duplicate_contact=True, allow_duplicate_opportunity=True)
-    async with selling(db, tmp_path, settings=settings) as company:
+    async with selling(db, tmp_path, settings=_DOUBLING) as company:
         await company.customer(7)
         await company.settle()
         await company.catch_up()
         assert len(company.sim.store.contacts) == len(company.sim.store.opportunities) == 1
+
+
+async def test_pass_and_event_at_the_same_time_make_one_card(db: Database, tmp_path: Path) -> None:
+    """Whoever considers a customer at once with another must see what that one owes by then."""
+    long_ago = datetime.now(UTC) - timedelta(days=1)
+    async with selling(db, tmp_path, settings=_DOUBLING) as company:
+        for customer_id in range(1, 6):
+            await company.customer(customer_id)
+            await company.job(customer_id, customer_id, job_status="Completed", job_completion_time=long_ago)
+            await company.estimate(
+                customer_id, customer_id, job_id=customer_id, status="Sold", sold_on=long_ago
+            )
+        await company.settle()
+        for customer_id in range(1, 6):
+            await company.job(10 + customer_id, customer_id)
+        await company.detection.events()
+        await company.works.marker.look_at_events()
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(company.works.reconciler.drain)
+        await company.settle()
+        assert [card[1:3] for card in company.cards()] == [("Contacted", "open"), ("Job Sold", "won")] * 5
