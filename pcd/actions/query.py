@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from pcd.actions.teller import Teller
-    from pcd.db.pool import Database
+    from pcd.db.pool import Connection, Database
     from pcd.workflows.action import StepCall
     from pcd.workflows.outcome import Outcome
 
@@ -25,10 +26,15 @@ LARGEST = 64 * 2**10
 """Bytes of JSON that one query may put into a context, which is carried along and stored with each step."""
 
 _PATIENCE = timedelta(seconds=10)
+_MARGIN = timedelta(seconds=2)
 _FACT = re.compile(r"\{\{?\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}?\}")
 _READS = re.compile(r"\s*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE)
 # Classes of SQLSTATE: unsupported, cardinality, data, a write in a read-only transaction, syntax and rights.
 _WRONG = ("0A", "21", "22", "25006", "42")
+
+
+class _Undone(Exception):
+    """Ends a transaction of which nothing may remain."""
 
 
 class QueryAction:
@@ -43,7 +49,7 @@ class QueryAction:
         self._teller = teller
 
     async def perform(self, call: StepCall) -> Outcome:
-        """Read the rows, in a transaction that cannot write and ends after some seconds.
+        """Read the rows, in a transaction that cannot write, ends after some seconds and is undone.
 
         A database that cannot now raises StoreError, which is tried again.
         """
@@ -76,20 +82,33 @@ class QueryAction:
         return (await self._teller.facts(call, [match[1]]))[match[1]]
 
     async def _read(self, sql: str, values: list[object], *, limit: int) -> list[dict[str, Any]]:
-        async with self._db.transaction(timeout=_PATIENCE) as connection:
-            await connection.execute("SET TRANSACTION READ ONLY")
-            milliseconds = int(_PATIENCE.total_seconds() * 1000)
-            await connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
-            try:
-                statement = await connection.prepare(sql)
-                if (wanted := len(statement.get_parameters())) != len(values):
-                    raise ValueError(f"it takes {wanted} parameters, {len(values)} are given")
-                cursor = await statement.cursor(*values)
-                return [dict(row) for row in await cursor.fetch(limit)]
-            except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                if _is_wrong(error):
-                    raise ValueError(message(error)) from error
-                raise
+        """Return the rows; whatever the statement did to the session is undone: others borrow it next."""
+        rows: list[dict[str, Any]] = []
+        with suppress(_Undone):
+            async with self._db.transaction(timeout=_PATIENCE + _MARGIN) as connection:
+                await connection.execute("SET TRANSACTION READ ONLY")
+                milliseconds = int(_PATIENCE.total_seconds() * 1000)
+                await connection.execute(f"SET LOCAL statement_timeout = {milliseconds}")
+                try:
+                    async with connection.transaction():
+                        rows = await _ask(connection, sql, values, limit=limit)
+                except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                    if _is_wrong(error):
+                        raise ValueError(message(error)) from error
+                    raise
+                finally:
+                    # These are the session's, and outlive a rollback.
+                    await connection.execute("SELECT pg_advisory_unlock_all()")
+                raise _Undone
+        return rows
+
+
+async def _ask(connection: Connection, sql: str, values: list[object], *, limit: int) -> list[dict[str, Any]]:
+    statement = await connection.prepare(sql)
+    if (wanted := len(statement.get_parameters())) != len(values):
+        raise ValueError(f"it takes {wanted} parameters, {len(values)} are given")
+    cursor = await statement.cursor(*values)
+    return [dict(row) for row in await cursor.fetch(limit)]
 
 
 def _is_wrong(error: Exception) -> bool:

@@ -173,3 +173,22 @@ async def test_wait_waits_once(desk: Messaging) -> None:
     assert await desk.perform("wait", {"for": "2h"}, waited_until=until) == asked
     desk.clock.at = until
     assert isinstance(await desk.perform("wait", {"for": "2h"}, waited_until=until), Done)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("SELECT set_config('search_path', 'nowhere', false)", id="setting"),
+        pytest.param("SELECT set_config('statement_timeout', '1', false)", id="timeout"),
+        pytest.param("SELECT pg_advisory_lock(4711)::text", id="lock"),
+        pytest.param("SELECT set_config('role', 'pg_monitor', false)", id="role"),
+    ],
+)
+async def test_query_leaves_nothing_behind_in_its_connection(desk: Messaging, sql: str) -> None:
+    """The next statement that borrows it is somebody else's."""
+    said = "SELECT current_setting('search_path'), current_setting('statement_timeout'), current_user"
+    before = await desk.db.fetchrow(said)
+    await desk.perform("query", {"into": "found", "sql": sql})
+    assert await desk.db.fetchrow(said) == before
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711"
+    assert await desk.db.fetchval(locks) == 0
