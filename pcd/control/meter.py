@@ -53,9 +53,12 @@ class Meter:
             self._metrics.set(m.SERVICE_FAILURES, service.failures, service=service.name)
         stored = self._status.stored
         self._metrics.set(m.UPTIME, self._status.uptime_seconds)
+        paused = {pause["name"] for pause in stored["pauses"]}
         for resource in stored["resources"]:
             if resource["age_seconds"] is not None:
                 self._metrics.set(m.SYNC_FRESHNESS, resource["age_seconds"], resource=resource["name"])
+            is_paused = not paused.isdisjoint((resource["name"], "sync"))
+            self._metrics.set(m.SYNC_PAUSED, float(is_paused), resource=resource["name"])
             self._metrics.set(m.QUARANTINED, resource["quarantined"], resource=resource["name"])
         if events := stored["events"]:
             self._metrics.set(m.CHANGES_WAITING, events["backlog"])

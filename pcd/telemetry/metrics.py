@@ -164,6 +164,12 @@ SYNC_FRESHNESS = Metric(
     "Time since a resource was last compared with ServiceTitan.",
     ("resource",),
 )
+SYNC_PAUSED = Metric(
+    "pcd_sync_paused",
+    Kind.GAUGE,
+    "Whether a person has paused a resource, or the sync as a whole.",
+    ("resource",),
+)
 SYNC_LAG = Metric(
     "pcd_sync_lag_seconds",
     Kind.GAUGE,
@@ -247,6 +253,7 @@ METRICS = (
     SYNC_FRESHNESS,
     SYNC_LAG,
     SYNC_PASSES,
+    SYNC_PAUSED,
     SYNC_RECORDS,
     SYNC_SECONDS,
     TASKS,

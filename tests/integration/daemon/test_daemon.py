@@ -6,6 +6,7 @@ import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import anyio
 import anyio.from_thread
 import pytest
@@ -91,14 +92,18 @@ async def test_pause_outlives_the_daemon(home: Home) -> None:
         await daemon.until_state("schedule", "running")
 
 
-async def test_status_shows_a_pause_at_once(home: Home) -> None:
+async def test_status_and_metrics_show_a_pause_at_once(home: Home) -> None:
     async with running(home) as daemon:
         await daemon.until_state("sync", "running")
-        async with connect(home.socket) as client:
+        async with connect(home.socket) as client, aiohttp.ClientSession() as session:
             for method, paused in (("pause", ["jobs"]), ("resume", [])):
                 await client.call("status")
                 await client.call(method, {"name": "jobs"})
-                assert [each["name"] for each in (await client.call("status"))["pauses"]] == paused
+                status = await client.call("status")
+                assert [each["name"] for each in status["pauses"]] == paused
+                async with session.get(f"{status['http']}metrics") as response:
+                    metrics = await response.text()
+                assert f'pcd_sync_paused{{resource="jobs"}} {len(paused)}' in metrics
 
 
 async def test_without_a_daemon_a_command_syncs_by_itself(home: Home) -> None:
