@@ -14,8 +14,6 @@ from pcd.workflows.catalogue import ActionKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import msgspec
-
     from pcd.clock import Clock
     from pcd.config import Config
     from pcd.db.pool import Database
@@ -74,11 +72,6 @@ _KINDS = (
 
 CATALOGUE: Catalogue = MappingProxyType({kind.name: kind for kind in _KINDS})
 """Every action by its word in definitions."""
-
-PARAMETERS: Mapping[str, type[msgspec.Struct]] = MappingProxyType(
-    {kind.name: kind.parameters for kind in _KINDS}
-)
-"""What each action must be told, by its word in definitions."""
 
 
 def build(

@@ -55,7 +55,6 @@ def decode(document: Mapping[str, Any], *, source: str, row_id: UUID | None = No
         is_enabled=sheet.truth("enabled", default=False),
         max_concurrent_per_customer=sheet.number("max_concurrent_per_customer", 1, least=0, most=1000),
         priority=sheet.number("priority", 0, least=-1000, most=1000),
-        business_hours=around,
         document=plain,
     )
     sheet.finish()

@@ -207,7 +207,6 @@ class Workflow:
     is_enabled: bool = False
     max_concurrent_per_customer: int = 1
     priority: int = 0
-    business_hours: Hours | None = None
     row_id: UUID | None = None
     document: Mapping[str, Any] = field(default_factory=lambda: _NOTHING, compare=False, repr=False)
 

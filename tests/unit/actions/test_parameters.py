@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pcd.actions import CATALOGUE, PARAMETERS
+from pcd.actions import CATALOGUE
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from pcd.actions import CATALOGUE, PARAMETERS
     ],
 )
 def test_action_takes_what_it_needs(action: str, given: dict[str, Any]) -> None:
-    assert isinstance(msgspec.convert(given, PARAMETERS[action]), CATALOGUE[action].parameters)
+    assert isinstance(msgspec.convert(given, CATALOGUE[action].parameters), CATALOGUE[action].parameters)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_action_takes_what_it_needs(action: str, given: dict[str, Any]) -> None:
 )
 def test_action_refuses_what_it_cannot_use(action: str, given: dict[str, Any], says: str) -> None:
     with pytest.raises(msgspec.ValidationError, match=says):
-        msgspec.convert(given, PARAMETERS[action])
+        msgspec.convert(given, CATALOGUE[action].parameters)
