@@ -37,7 +37,7 @@ async def open_connection(url: str, *, application_name: str, within: timedelta)
     """
     seconds = within.total_seconds()
     connection: Connection | None = None
-    with anyio.move_on_after(seconds), translated(connecting=True):
+    with anyio.move_on_after(seconds), translated(connecting=url):
         connection = await asyncpg.connect(
             url,
             timeout=seconds,

@@ -129,7 +129,7 @@ class Embedded:
         def url(database: str) -> str:
             return socket_url(folder=str(socket_dir), user=settings.ROLE, database=database)
 
-        with translated(connecting=True):
+        with translated(connecting=url(settings.DATABASE)):
             try:
                 connection = await asyncpg.connect(url(settings.DATABASE), timeout=30)
             except asyncpg.InvalidCatalogNameError:

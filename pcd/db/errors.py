@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from pcd.db.url import place
 from pcd.errors import ConfigError, DataRejected, PcdError, StoreError, StoreUnreachable, StoreUnusable
 
 if TYPE_CHECKING:
@@ -80,8 +81,8 @@ def translate(error: BaseException) -> PcdError | None:
     return None
 
 
-def translate_connecting(error: BaseException) -> PcdError | None:
-    """Return our name for *error*, which came while connecting; there every OSError is the server's."""
+def translate_connecting(error: BaseException, url: str) -> PcdError | None:
+    """Return our name for *error*, which came while connecting to *url*: every OSError is the server's."""
     state = _state(error)
     if state in _REFUSED:
         return ConfigError(f"database.url: PostgreSQL refuses us: {getattr(error, 'message', error)}")
@@ -90,19 +91,19 @@ def translate_connecting(error: BaseException) -> PcdError | None:
     if isinstance(error, UnicodeError):
         return ConfigError("database.url: the host has no name that could be looked up")
     if isinstance(error, TimeoutError):
-        return StoreUnreachable("PostgreSQL gave no connection in time")
+        return StoreUnreachable(f"PostgreSQL gave no connection in time at {place(url)}")
     if isinstance(error, OSError):
-        return StoreUnreachable(f"PostgreSQL does not answer: {error.strerror or error}")
+        return StoreUnreachable(f"PostgreSQL does not answer at {place(url)}: {error.strerror or error}")
     return translate(error)
 
 
 @contextmanager
-def translated(*, connecting: bool = False) -> Generator[None, None, None]:
-    """Raise our errors instead of asyncpg's."""
+def translated(*, connecting: str = "") -> Generator[None, None, None]:
+    """Raise our errors instead of asyncpg's; *connecting* is the URL to which the body connects."""
     try:
         yield
     except _FOREIGN as error:
-        ours = translate_connecting(error) if connecting else translate(error)
+        ours = translate_connecting(error, connecting) if connecting else translate(error)
         if ours is None:
             raise
         raise ours from error

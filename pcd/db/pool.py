@@ -190,7 +190,7 @@ class Database:
 
     @asynccontextmanager
     async def _borrowed(self, seconds: float) -> AsyncGenerator[Connection]:
-        with translated(connecting=True):
+        with translated(connecting=self.url):
             # A proxy of a connection, and it forwards everything.
             connection = cast("Connection", await self._pool.acquire(timeout=seconds))
         try:
@@ -206,7 +206,7 @@ class Database:
 
 
 async def _open(url: str, *, pool_size: int, session: dict[str, str]) -> asyncpg.Pool[asyncpg.Record]:
-    with translated(connecting=True):
+    with translated(connecting=url):
         pool = await asyncpg.create_pool(
             url,
             # asyncpg restores a minimum by itself, and logs a traceback each time the server is away.

@@ -59,7 +59,22 @@ def test_an_error_is_translated_by_what_happened(error: BaseException, ours: typ
 def test_an_error_while_connecting_tells_refused_from_absent(
     error: BaseException, ours: type[PcdError]
 ) -> None:
-    assert type(translate_connecting(error)) is ours
+    assert type(translate_connecting(error, "postgresql:///pcd")) is ours
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://pcd:se@cret@db.example:5433/pcd", "db.example:5433"),
+        ("postgresql://pcd@/pcd?host=/run/pcd%20db&port=5432", "/run/pcd db"),
+        ("postgresql://pcd@/pcd?host=%2Frun%2Fpostgresql", "/run/postgresql"),
+        ("postgresql:///pcd", "localhost"),
+        ("postgresql://[::1]:5432/pcd", "[::1]:5432"),
+    ],
+)
+def test_an_absent_server_is_named_by_its_place_alone(url: str, place: str) -> None:
+    told = str(translate_connecting(ConnectionRefusedError(111, "Connection refused"), url))
+    assert told == f"PostgreSQL does not answer at {place}: Connection refused"
 
 
 def test_a_full_disk_says_what_to_do() -> None:
