@@ -25,7 +25,7 @@ from pcd.control.methods import Errand, Methods, Outcome, describe_order, key
 from pcd.control.reloading import Reloader
 from pcd.control.selling import SellingMethods
 from pcd.control.server import ControlServer, claimed
-from pcd.control.status import About, StatusReader, read_pauses
+from pcd.control.status import About, StatusReader, read_pauses, why_away
 from pcd.control.wellbeing import WellbeingMethods
 from pcd.db.backup import dump_nightly
 from pcd.db.embedded import Embedded
@@ -292,9 +292,7 @@ class Daemon:
     def _why_closed(self) -> str:
         if "sync" not in self._only:
             return "the daemon runs without it (--only)"
-        states = {service.name: service for service in self.supervisor.snapshot()}
-        broken = next((one for one in states.values() if one.state is State.DEGRADED), states["sync"])
-        return broken.detail or broken.state.value
+        return why_away("sync", self.supervisor.snapshot())
 
     def _live(self) -> dict[str, Any]:
         order = self._desk.under_way

@@ -18,13 +18,13 @@ from pcd.supervisor import State
 from pcd.workflows import finder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from pcd.clock import Clock
     from pcd.config import Config
     from pcd.db.pool import Database
-    from pcd.supervisor import Supervisor
+    from pcd.supervisor import ServiceState, Supervisor
     from pcd.tables.spec import Resource
 
 _SQL = queries.load("pcd.control")
@@ -224,6 +224,16 @@ class StatusReader:
 def _ended(sync: dict[str, Any], *, is_now: bool) -> dict[str, Any]:
     """Return *sync*; one that nobody carries out any more was interrupted."""
     return sync if is_now or sync["status"] != "started" else sync | {"status": "interrupted"}
+
+
+def why_away(name: str, services: Sequence[ServiceState]) -> str:
+    """Return why service *name* does nothing: paused by a person, or for want of what is broken."""
+    (itself,) = (service for service in services if service.name == name)
+    if itself.state is State.PAUSED:
+        reason = f" ({itself.detail})" if itself.detail else ""
+        return f"it is paused{reason}; `pcd resume {name}` lets it go on"
+    broken = next((service for service in services if service.state is State.DEGRADED), itself)
+    return broken.detail or broken.state.value
 
 
 async def read_pauses(db: Database) -> dict[str, str]:

@@ -86,6 +86,11 @@ async def test_pause_outlives_the_daemon(home: Home) -> None:
         assert (await home.command("pause", "schedule", "--reason", "month end")).code == 0
         status = await daemon.until_state("schedule", "paused")
         assert service(status, "schedule")["detail"] == "month end"
+        assert (await home.command("pause", "sync", "--reason", "they call us")).code == 0
+        await daemon.until_state("sync", "paused")
+        refused = await home.command("sync", "full")
+        assert refused.code == 1
+        assert "it is paused (they call us); `pcd resume sync`" in refused.err
     async with running(home) as daemon:
         await daemon.until_state("schedule", "paused")
         assert (await home.command("resume", "schedule")).code == 0
