@@ -108,6 +108,7 @@ class Wellbeing:
             db=lambda: around.database.spare,
             channels=channels_of(config, around.clock),
             sender=config.business.name or "pcd",
+            place=self._place,
         )
         self._doctor = Doctor(lambda: self._config.ai, db=lambda: around.database.spare)
         self._lease = LeaseKeeper(

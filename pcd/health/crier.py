@@ -12,11 +12,12 @@ import anyio
 from pcd.db import queries
 from pcd.errors import StoreError
 from pcd.health.alert import Alert, News, Notice
-from pcd.health.check import Level
+from pcd.health.check import Level, Scope
 from pcd.health.courier import Courier, Rounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
 
     from anyio.abc import TaskStatus
 
@@ -30,13 +31,15 @@ _SQL = queries.load("pcd.health")
 _WITHIN = timedelta(seconds=5)
 _EVERY = 60.0
 _UNWRITTEN = 500
+_GONE_AFTER = 6 * 3600.0
 
 
 class Crier:
     """A service: has every alert of this process written to `automation.alerts` and told to all *channels*.
 
     An alert that another process has raised already is not told again. While the database is away people are
-    told at once, and the rows are written when it is back.
+    told at once, and the rows are written when it is back. It vouches for the alerts whose keys end in
+    *place*, this daemon, and closes those of a daemon that nobody vouched for while it watched for hours.
     """
 
     name = "alerts"
@@ -49,9 +52,12 @@ class Crier:
         channels: Sequence[Channel],
         rounds: Rounds | None = None,
         sender: str = "pcd",
+        place: str = "",
     ) -> None:
         self._alerts = alerts
         self._db = db
+        self._place = place
+        self._unmoved: dict[tuple[str, datetime], float] = {}
         self._rounds = rounds or Rounds()
         self._sender = sender
         self._unwritten: deque[Notice] = deque(maxlen=_UNWRITTEN)
@@ -106,13 +112,15 @@ class Crier:
     async def _compare(self) -> None:
         """Write what is still found, go on with what earlier processes left open, forget what is over."""
         if self._unwritten:
+            self._unmoved.clear()
             return
         try:
             await self._see()
-            orphans = _alerts(await self._db().fetch(_SQL["close_orphans"], timeout=_WITHIN))
-            self._have_told([Notice(news=News.RECOVERED, alert=each) for each in orphans])
+            await self._close_orphans(await open_alerts(self._db()))
             self._alerts.agree(await open_alerts(self._db()))
         except StoreError as error:
+            # Nobody could vouch for anything meanwhile.
+            self._unmoved.clear()
             _log.debug("alerts: what others raised is not known now: %s", error)
 
     async def _see(self) -> None:
@@ -124,6 +132,19 @@ class Crier:
             await self._db().execute(
                 _SQL["see_alerts"], *map(list, zip(*shown, strict=True)), timeout=_WITHIN
             )
+        if self._place:
+            await self._db().execute(_SQL["vouch"], f"@{self._place}", timeout=_WITHIN)
+
+    async def _close_orphans(self, stored: Sequence[Alert]) -> None:
+        """Close what daemons that are gone found about themselves. By our watch alone: clocks may step."""
+        now = anyio.current_time()
+        found = [(each.key, each.seen_at) for each in stored if each.group == Scope.DAEMON]
+        self._unmoved = {each: self._unmoved.get(each, now) for each in found}
+        if gone := [each for each, since in self._unmoved.items() if now - since >= _GONE_AFTER]:
+            rows = await self._db().fetch(
+                _SQL["close_orphans"], *map(list, zip(*gone, strict=True)), timeout=_WITHIN
+            )
+            self._have_told([Notice(news=News.RECOVERED, alert=each) for each in _alerts(rows)])
 
     async def _write(self, notice: Notice) -> bool:
         """Write *notice* and return whether people are to be told."""

@@ -138,13 +138,21 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $
     AS seen (key, level, title, text, seen_at, count)
 WHERE a.key = seen.key AND a.resolved_at IS NULL AND a.seen_at < seen.seen_at;
 
--- name: close_orphans
--- Closes what a daemon found about itself and has not found for hours: its successor has another name.
+-- name: vouch
+-- Notes that the daemon whose alerts' keys end in $1 is alive, even while it does not look.
 UPDATE automation.alerts
+SET seen_at = clock_timestamp()
+WHERE resolved_at IS NULL AND right(key, length($1::text)) = $1;
+
+-- name: close_orphans
+-- Closes the alerts with keys $1 that were last found at $2 and not since: their daemons are gone.
+UPDATE automation.alerts AS a
 SET resolved_at = clock_timestamp(),
     resolution = 'not found for six hours, the daemon that found it is gone'
-WHERE resolved_at IS NULL AND "group" = 'daemon' AND seen_at < clock_timestamp() - interval '6 hours'
-RETURNING key, level, title, text, "group", raised_at, seen_at, count, resolved_at, resolution;
+FROM unnest($1::text[], $2::timestamptz[]) AS gone (key, seen_at)
+WHERE a.key = gone.key AND a.seen_at = gone.seen_at AND a.resolved_at IS NULL
+RETURNING a.key, a.level, a.title, a.text, a."group", a.raised_at, a.seen_at, a.count, a.resolved_at,
+          a.resolution;
 
 -- name: list_alerts
 -- Alerts for people, the newest first; $1: also those that are over.

@@ -37,9 +37,9 @@ BRISK = Rounds(
 
 
 @asynccontextmanager
-async def crying(db: Callable[[], Database], *channels: Channel) -> AsyncIterator[Alerts]:
+async def crying(db: Callable[[], Database], *channels: Channel, place: str = "") -> AsyncIterator[Alerts]:
     alerts = Alerts(Clock())
-    crier = Crier(alerts, db=db, channels=channels, rounds=BRISK)
+    crier = Crier(alerts, db=db, channels=channels, rounds=BRISK, place=place)
     async with anyio.create_task_group() as group:
         await group.start(lambda *, task_status: crier.run(task_status=task_status))
         yield alerts
@@ -149,21 +149,38 @@ async def test_what_another_process_resolved_can_be_raised_again(
     assert "old again" in second.posted[0].body["text"]
 
 
-async def test_alert_of_a_daemon_that_is_gone_is_closed_and_that_is_told(db: Database) -> None:
+async def test_alert_of_a_daemon_that_is_gone_is_closed_and_that_is_told(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A replica that replaces another has another name, and resolves its own alerts alone."""
     async with crying(lambda: db) as dead:
-        for key, group in (("gone", "daemon"), ("paused", "daemon"), ("common", "database")):
+        for key, group in (("health@gone", "daemon"), ("health@idle", "daemon"), ("common", "database")):
             dead.raise_(key, title=f"{key} is broken", group=group)
         await until_rows(db, lambda found: len(found) == 3)
-    await db.execute(
-        "UPDATE automation.alerts"
-        " SET seen_at = now() - interval '1 hour' * CASE key WHEN 'paused' THEN 5 ELSE 7 END"
-    )
-    async with hooks() as server, crying(lambda: db, slack(server)) as alerts:
+    monkeypatch.setattr("pcd.health.crier._EVERY", 0.02)
+    monkeypatch.setattr("pcd.health.crier._GONE_AFTER", 1.0)
+    async with (
+        hooks() as server,
+        crying(lambda: db, place="idle"),
+        crying(lambda: db, slack(server)) as alerts,
+    ):
         (posted,) = await server.until(1)
-        assert "Well again: gone is broken: not found for six hours" in posted.body["text"]
-        assert [row["key"] for row in await rows(db) if row["resolved_at"] is None] == ["paused", "common"]
-        assert {alert.key for alert in alerts.open} == {"paused", "common"}
+        assert "Well again: health@gone is broken: not found for six hours" in posted.body["text"]
+        assert [row["key"] for row in await rows(db) if not row["resolved_at"]] == ["health@idle", "common"]
+        assert {alert.key for alert in alerts.open} == {"health@idle", "common"}
+
+
+async def test_alert_of_another_daemon_outlives_hours_without_the_database(db: Database) -> None:
+    """Who is back first must not close what the others have not been able to write."""
+    async with crying(lambda: db) as other:
+        other.raise_("health@other", title="broken", group="daemon")
+        await until_rows(db, lambda found: len(found) == 1)
+    await db.execute("UPDATE automation.alerts SET seen_at = now() - interval '7 hours'")
+    async with crying(lambda: db) as first:
+        with anyio.fail_after(20):
+            while not first.open:  # noqa: ASYNC110 - no event tells
+                await anyio.sleep(0.01)
+    assert [row["resolved_at"] for row in await rows(db)] == [None]
 
 
 async def test_record_tells_when_and_how_an_open_alert_was_found_last(
