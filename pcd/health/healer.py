@@ -170,7 +170,9 @@ class Healer:
         self._observe(remedy.name, result)
         if result is Result.HELPED:
             _log.info("health: %s: %s", name, remedy.done)
-            self._alerts.resolve(self._key(attempt.check), text=f"{remedy.done} ({detail})")
+            if self._monitor.verdicts[name].level.rank < attempt.found.level.rank:
+                # Another part may still wait for a person.
+                self._alerts.resolve(self._key(attempt.check), text=f"{remedy.done} ({detail})")
             return None
         _log.warning("health: %s: %s did not help: %s", name, remedy.name, detail)
         return f"{remedy.name} did not help: {detail}"

@@ -13,6 +13,7 @@ import pytest
 from pcd.clock import Clock
 from pcd.db.leases import Leaser
 from pcd.errors import ControlError, LeaseLost
+from pcd.health.alert import News
 from pcd.health.alerts import Alerts
 from pcd.health.check import Bounds, Check, Level, Measurement, Scope, Thresholds
 from pcd.health.diagnose import believe
@@ -83,6 +84,7 @@ class Ward:
     helps: bool = True
     trouble: str = ""
     needs_person: bool = False
+    access: float = 0.0
 
     async def resync(self, subject: str) -> str:
         if self.trouble:
@@ -94,6 +96,8 @@ class Ward:
 
     async def restart(self, subject: str) -> str:
         self.done.append(f"restart {subject}")
+        if self.helps:
+            self.values["parts"] = 0.0
         return "restarted"
 
     async def ask(self, verdict: Verdict, _tried: str) -> Diagnosis | None:
@@ -131,11 +135,11 @@ async def ward(db: Database, *, mode: Mode = Mode.ON, lease: Lease | None = None
         async def read() -> Reading:
             value = found.values[name]
             text = f"{name} at {value:g}"
-            return {
-                "web" if name == "parts" else "": Measurement(
-                    value=value, text=text, needs_person=found.needs_person
-                )
-            }
+            own = Measurement(value=value, text=text, needs_person=found.needs_person)
+            if name != "parts":
+                return {"": own}
+            access = Measurement(value=found.access, text="access", needs_person=True)
+            return {"web": own, "access": access}
 
         return read
 
@@ -250,7 +254,7 @@ async def test_what_needs_a_person_is_never_tried(db: Database) -> None:
 async def test_what_no_remedy_can_mend_goes_to_a_person_at_once(db: Database) -> None:
     """A service without credentials is as broken after a restart; nobody has to be asked what is wrong."""
     async with ward(db) as patient:
-        patient.needs_person = True
+        patient.needs_person, patient.helps = True, False
         patient.values["parts"] = 2
         await patient.until(lambda: bool(patient.open))
         for _ in range(5):
@@ -261,6 +265,17 @@ async def test_what_no_remedy_can_mend_goes_to_a_person_at_once(db: Database) ->
         patient.needs_person = False
         row = await patient.until_recorded("started")
     assert (row["remedy"], row["subject"]) == ("restart_services", "web")
+
+
+async def test_what_waits_for_a_person_is_not_over_because_another_part_is_healed(db: Database) -> None:
+    async with ward(db) as patient:
+        patient.access = patient.values["parts"] = 2
+        await patient.until(lambda: bool(patient.open))
+        row = await patient.until_recorded("helped")
+        news = [notice.news for notice in patient.alerts.take()]
+        assert (row["subject"], news, list(patient.open)) == ("web", [News.RAISED], ["health.parts"])
+        patient.access = 0
+        await patient.until(lambda: not patient.open)
 
 
 async def test_confident_and_allowed_diagnosis_is_carried_out_once(db: Database) -> None:
