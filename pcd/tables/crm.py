@@ -67,6 +67,7 @@ CUSTOMERS = Resource(
         index("balance", where="balance > 0"),
         index("lifetime_value DESC", "total_jobs DESC"),
         index("last_job_date DESC"),
+        index("merged_to_id", where="merged_to_id IS NOT NULL"),
     ),
 )
 
