@@ -201,14 +201,16 @@ class OAuth:
             return await self._obtain(form)
         except Unreachable as error:
             log.debug("No new grant of GoHighLevel, asking once more: %s", error)
-            await anyio.lowlevel.checkpoint_if_cancelled()
             return await self._obtain(form)
 
     async def _obtain(self, form: dict[str, str]) -> Grant:
         """Return what is granted for *form*, saved. A cancellation waits: what the form holds is spent."""
-        with anyio.CancelScope(shield=True):
-            grant = await self._keep(await self._request(form))
-        return grant  # noqa: RET504 - to mypy a scope might swallow the way out
+        try:
+            with anyio.CancelScope(shield=True):
+                grant = await self._keep(await self._request(form))
+        finally:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+        return grant
 
     async def _keep(self, grant: Grant) -> Grant:
         key = self._key()

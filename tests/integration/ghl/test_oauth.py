@@ -187,14 +187,20 @@ async def test_grant_that_is_under_way_outlives_who_asked_for_it(
     await oauth.adopt("r0")
     clock.seconds += DAY
     may_answer = anyio.Event()
+    told: list[str] = []
+
+    async def ask() -> None:
+        told.append(await oauth.token())
+
     upstream.then(grant(2), waits_for=may_answer)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(oauth.token)
+        tasks.start_soon(ask)
         with anyio.fail_after(5):
             while len(upstream.asked) < 2:  # noqa: ASYNC110 - no event tells
                 await anyio.sleep(0.001)
         tasks.cancel_scope.cancel()
         may_answer.set()
+    assert told == []
     assert await make().token() == "a2"
     assert [asked.body["refresh_token"] for asked in upstream.asked] == ["r0", "r1"]
 
