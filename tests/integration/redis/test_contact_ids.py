@@ -206,13 +206,16 @@ async def test_redis_that_goes_and_returns_costs_searches_only(
         await one.finder.forget(owed())
         assert searches(company) == before + 2
         await server.start()
+        one.told.clear()
         with anyio.fail_after(10):
-            while one.link.is_gone:
+            # It may return between the two keys of one look-up, of which it keeps only the second then.
+            while one.told.count("hit") < 2:
+                one.told.clear()
                 assert await ids(one) == [made.id]
                 await anyio.sleep(0.02)
-        one.told.clear()
+        before = searches(company)
         assert await ids(one) == [made.id]
-        assert one.told.count("hit") == 2
+        assert searches(company) == before
 
 
 async def test_contact_whose_maker_died_before_it_was_stored_is_not_made_twice(
