@@ -119,7 +119,8 @@ def _until(sheet: Sheet, kinds: Kinds) -> Until:
     else:
         if kind not in {None, date, datetime}:
             sheet.wrong("until", f"{fact} is neither a date nor an instant")
-    return Until(fact=fact, offset=sheet.read("offset", _offset, timedelta()))
+    offset = sheet.read("offset", _offset, After())
+    return Until(fact=fact, days=offset.days, rest=offset.rest)
 
 
 def _wait_for(sheet: Sheet, condition_of: ConditionOf) -> WaitFor | None:
@@ -227,8 +228,8 @@ def _time(text: str) -> time:
     return time(int(found[1]), int(found[2]))
 
 
-def _offset(text: str) -> timedelta:
+def _offset(text: str) -> After:
     stripped = text.strip()
     sign = -1 if stripped.startswith("-") else 1
     after = parse_delay(stripped.lstrip("+-"))
-    return sign * (timedelta(days=after.days) + after.rest)
+    return After(days=sign * after.days, rest=sign * after.rest)

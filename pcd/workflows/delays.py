@@ -27,6 +27,7 @@ LONGEST = timedelta(days=3660)
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 _DAY = timedelta(days=1)
 _PART = re.compile(r"([0-9]{1,6}) ?(second|sec|minute|min|hour|hr|day|week)s?", re.IGNORECASE)
+_DAYS = re.compile(r"P?(?:([0-9]+)[wW])? ?(?:([0-9]+)[dD])?")
 _UNITS = {
     "second": timedelta(seconds=1),
     "sec": timedelta(seconds=1),
@@ -81,7 +82,7 @@ def parse_delay(text: str) -> After:
     """Return the delay that *text* says: ``"2 days"``, ``"1 day 2 hours"``, ``"90m"``; raises ValueError.
 
     Days and weeks are those of the calendar, so that "2 days" after 10:00 is 10:00 whatever the clocks did
-    meanwhile; "48 hours" are 48 hours.
+    meanwhile; "48 hours" and "48h" are 48 hours.
     """
     stripped = text.strip()
     if not stripped:
@@ -97,38 +98,45 @@ def parse_delay(text: str) -> After:
             rest += int(part[1]) * unit
         place = part.end()
     if place != len(stripped):
-        days, rest = divmod(_short(stripped), _DAY)
+        days, rest = _short(stripped)
     if days * _DAY + rest > LONGEST:
         raise ValueError(f"a delay of at most {LONGEST.days} days")
     return After(days=days, rest=rest)
 
 
-def _short(text: str) -> timedelta:
+def _short(text: str) -> tuple[int, timedelta]:
     try:
         found = durations.parse(text)
     except ValueError:
         raise ValueError('a delay such as "2 hours", "3 days", "1 day 2 hours" or "90m"') from None
     if found % timedelta(seconds=1):
         raise ValueError("a delay of whole seconds")
-    return found
+    whole = _DAYS.match(text)
+    days = 7 * int(whole[1] or 0) + int(whole[2] or 0) if whole else 0
+    return days, found - days * _DAY
 
 
 def _moment(wait: Wait, since: datetime, zone: ZoneInfo, facts: Mapping[str, Any]) -> datetime:
     match wait:
-        case After(days=0, rest=rest):
-            return since + rest
         case After(days=days, rest=rest):
-            local = since.astimezone(zone)
-            return at_local(local.date() + days * _DAY, local.time(), zone) + rest
+            return _moved(since, days, rest, zone)
         case AtTime():
             return _at_time(wait, since, zone)
         case OnDate(on=on, at=at):
             return max(at_local(on, at, zone), since)
-        case Until(fact=fact, offset=offset):
+        case Until(fact=fact, days=days, rest=rest):
             found = _fact(facts, fact, zone)
-            return since if found is None else found.astimezone(UTC) + offset
+            return since if found is None else _moved(found.astimezone(UTC), days, rest, zone)
         case _:
             assert_never(wait)
+
+
+def _moved(moment: datetime, days: int, rest: timedelta, zone: ZoneInfo) -> datetime:
+    """Return *moment* at the same time of day so many *days* of the calendar later, and then *rest* later."""
+    if days:
+        local = moment.astimezone(zone)
+        moment = at_local(local.date() + days * _DAY, local.time(), zone)
+    return moment + rest
 
 
 def _at_time(wait: AtTime, since: datetime, zone: ZoneInfo) -> datetime:

@@ -65,14 +65,15 @@ class OnDate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Until:
-    """The instant that *fact* holds, moved by *offset* (negative: before it).
+    """The instant that *fact* holds, moved by *days* of the calendar and then *rest* (negative: before it).
 
     The fact may move while the step waits, so it is read again when the step comes due: a moment that lies
     in the future by then is waited for again. A fact without a value is due at once.
     """
 
     fact: str
-    offset: timedelta = timedelta()
+    days: int = 0
+    rest: timedelta = timedelta()
 
 
 Wait: TypeAlias = "After | AtTime | OnDate | Until"

@@ -105,7 +105,7 @@ def test_every_key_of_a_definition_is_understood() -> None:
     assert second.delay.wait == AtTime(at=time(10), days=1, weekdays=frozenset({1}))
     assert second.delay.within is None
     assert second.fallback == Fallback(action="send_sms", parameters={"text": "Hello"})
-    assert third.delay.wait == Until(fact="appointment.start", offset=timedelta(hours=-24))
+    assert third.delay.wait == Until(fact="appointment.start", rest=timedelta(hours=-24))
     assert third.wait_for == WaitFor(
         event="estimate_approved",
         within=timedelta(days=3),
