@@ -55,10 +55,16 @@ class Reconciler:
         nothing is marked and the rows are counted as suspect.
         """
         rows = await self._store.fetch(presence.unseen(resource), resource.name, started_at)
-        missing = await self._still_there(resource, [row["st_id"] for row in rows])
-        if not missing:
+        if not rows:
             return Tally()
         stored: int = await self._store.fetchval(presence.count_live(resource))
+        missing = [row["st_id"] for row in rows]
+        if len(missing) <= _ASK_AT_MOST or (
+            not accept and is_believable(missing=len(missing), stored=stored)
+        ):
+            missing = await self._still_there(resource, missing)
+        if not missing:
+            return Tally()
         if not accept and not is_believable(missing=len(missing), stored=stored):
             log.warning(
                 "%s: %d of %d rows were not served by ServiceTitan; too many to believe, so none is marked. "
@@ -78,9 +84,9 @@ class Reconciler:
         return Tally(gone=len(missing))
 
     async def _still_there(self, resource: Resource, ids: list[int]) -> list[int]:
-        """Return those of *ids* that a look-up by id does not find either."""
+        """Return those of *ids* that a look-up by id does not find either, where one is possible."""
         endpoint = resource.list
-        if endpoint is None or not endpoint.ids or not 0 < len(ids) <= _ASK_AT_MOST:
+        if endpoint is None or not endpoint.ids:
             return ids
         found: set[int] = set()
         for chunk in _chunks(ids):

@@ -17,12 +17,14 @@ def unseen(resource: Resource) -> str:
     """Return the query for the rows that a complete walk did not see.
 
     Takes $1 the resource's name in ``pcd.seen`` and $2 the start of the walk: a row written since was
-    served meanwhile. Yields ``st_id`` in ascending order.
+    served meanwhile. Yields ``st_id`` in ascending order; nothing where a crash made the database forget
+    what was seen, and the walk's mark with it.
     """
     return f"""SELECT stored.st_id
 FROM {_live(resource)}
     AND (stored.pcd_as_of IS NULL OR stored.pcd_as_of < $2::timestamptz)
     AND NOT EXISTS (SELECT FROM pcd.seen WHERE seen.resource = $1 AND seen.st_id = stored.st_id)
+    AND EXISTS (SELECT FROM pcd.seen WHERE seen.resource = $1 AND seen.st_id = (-9223372036854775808))
 ORDER BY stored.st_id"""
 
 
