@@ -14,7 +14,6 @@ from pcd.errors import ConditionError
 from pcd.events.rules import RULES
 from pcd.workflows.advance import Moment, advance, first_due
 from pcd.workflows.classify import classify
-from pcd.workflows.conditions.condition import facts_of
 from pcd.workflows.facts.catalogue import FACTS
 from pcd.workflows.facts.fact import Around
 from pcd.workflows.facts.names import is_carried, is_open
@@ -284,11 +283,11 @@ class _Playing:
         turn = Turn(now, self._instance.waited_until, self._sent_at)
         return self._stage.play(action, parameters, self._world.facts(names, now, self._instance), turn)
 
-    def _arrivals(self, step: Step, now: datetime) -> list[Mapping[str, Value]]:
+    def _arrivals(self, step: Step, now: datetime) -> list[Mapping[str, Any]]:
         if step.wait_for is None:
             return []
-        names, awaited = facts_of(step.wait_for.condition), awaits(self._instance, step.wait_for)
-        return [carried(past.type, past.payload, names) for past in self._world.arrivals(awaited, now)]
+        awaited = awaits(self._instance, step.wait_for)
+        return [past.payload for past in self._world.arrivals(awaited, now)]
 
     def _facts_after(self, step: Step, now: datetime) -> Mapping[str, Value]:
         return self._world.facts(self._workflow.facts_after(step), now, self._instance)

@@ -195,6 +195,22 @@ def test_step_waits_for_an_event_until_it_comes_or_the_time_is_up(
     assert found.ended_at == START + timedelta(hours=ended_after)
 
 
+@pytest.mark.parametrize(
+    ("when", "became_of_it"),
+    [("estimate.total >= 1000", "completed"), ("event.estimate.total < 1000", "skipped")],
+)
+def test_event_that_is_waited_for_has_to_fulfil_the_condition(when: str, became_of_it: str) -> None:
+    history = (
+        happened(0, "estimate_created", status="Open"),
+        happened(5, "estimate_approved", status="Sold", total=1500),
+    )
+    wait = {"event": "estimate_approved", "within": "3d", "when": when}
+    steps = [{"wait_for": wait, "action": "send_sms", "with": {"text": "Thanks"}}]
+    here = world(*history, present=START + timedelta(hours=600))
+    found = simulate(small(steps=steps), here, stage(), started_at=START)
+    assert became(found) == [("step_1", "waiting"), ("step_1", became_of_it)]
+
+
 def test_moment_that_a_fact_holds_is_waited_for() -> None:
     steps = [
         {
