@@ -108,8 +108,7 @@ WHERE type = $1
       ($4 = 'entity' AND entity_type = $5 AND entity_id = $6)
       OR ($4 = 'customer' AND customer_id = $7)
   )
-ORDER BY sequence
-LIMIT 100;
+ORDER BY sequence;
 
 -- name: claim
 -- Take due instances that nobody has, by priority and due time; a lost lease is somebody else's to return.

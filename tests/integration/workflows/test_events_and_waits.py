@@ -164,3 +164,18 @@ async def test_moment_that_a_fact_holds_is_looked_up_when_it_comes(db: Database)
         await _is_due(work, id_, start)
     assert work.action.calls == []
     assert await work.records(id_) == []
+
+
+async def test_event_that_fulfils_a_wait_is_found_behind_many_that_do_not(db: Database) -> None:
+    wait = {"event": "estimate_approved", "within": "2d", "when": "estimate.total >= 1000"}
+    work = await working(db, definition({"wait_for": wait}))
+    id_ = await work.begin(entity_id=1)
+    await db.execute(
+        "INSERT INTO automation.events (type, entity_type, entity_id, customer_id, payload, occurred_at) "
+        "SELECT 'estimate_approved', 'estimate', 1, 7, "
+        "jsonb_build_object('estimate', jsonb_build_object('total', number)), now() "
+        "FROM generate_series(800, 1000) AS number"
+    )
+    async with work.running():
+        await work.recorded(id_)
+    assert await work.records(id_) == [(1, "completed")]
