@@ -62,7 +62,8 @@ async def _export(
         params = paginate.export_params(endpoint, token=token, since=since, recent=drain.recent)
         found, answer = await st.get_page(endpoint.path, params, decode.export_page, scope=resource.scope)
         batch = await prepare(found.records)
-        await send.send(Page(batch, answer.requested_at, found.has_more, found.continue_from))
+        # Where the end names no token, its own page is asked for again next time, not everything.
+        await send.send(Page(batch, answer.requested_at, found.has_more, found.continue_from or token))
         if not found.has_more:
             return
         token, since = found.continue_from, None

@@ -211,6 +211,25 @@ async def test_export_that_goes_in_circles_is_left(db: Database, body: bytes) ->
         assert "does not move on" in report.resources[0].error
 
 
+async def test_export_whose_end_names_no_token_is_not_read_from_the_beginning_again(db: Database) -> None:
+    """The documents allow it, and a fresh pass comes every few seconds."""
+    asked: list[str] = []
+
+    def paged(params: Mapping[str, str]) -> bytes:
+        asked.append(params.get("from", ""))
+        if asked[-1] == "second":
+            return b'{"hasMore":false,"continueFrom":null,"data":[%s]}' % record(2)
+        return b'{"hasMore":true,"continueFrom":"second","data":[%s]}' % record(1)
+
+    async with mirrored(db, company()) as mirror:
+        mirror.sim.spoil = {"jobs": paged}
+        await mirror.run(Mode.FULL, "jobs")
+        assert asked == ["", "second", "second"]
+        for mode in (Mode.FRESH, Mode.INCREMENTAL):
+            await mirror.run(mode, "jobs")
+        assert set(asked[3:]) == {"second"}
+
+
 async def test_export_that_leads_on_and_on_without_a_record_is_left(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
