@@ -136,16 +136,22 @@ class Reconciler:
         """Consider the customers who have waited longest, some at a time."""
         if not self._switch.is_enabled:
             return Considered()
-        rows = await self._db.fetch(_SQL["dirty"], _AT_ONCE, ids, _ENOUGH, self._switch.dry_run)
-        return await self.consider(rows)
+        async with self._turn:
+            rows = await self._db.fetch(_SQL["dirty"], _AT_ONCE, ids, _ENOUGH, self._switch.dry_run)
+            return await self._consider_in_turn(rows)
 
     async def consider(self, rows: Sequence[Record]) -> Considered:
         """Consider those of *rows*, some at most; the others stay marked."""
-        rows = rows[:_AT_ONCE]
         if not rows or not self._switch.is_enabled:
             return Considered()
+        async with self._turn:
+            return await self._consider_in_turn(rows[:_AT_ONCE])
+
+    async def _consider_in_turn(self, rows: Sequence[Record]) -> Considered:
+        if not rows:
+            return Considered()
         mode = Mode.LIVE if rows[0]["is_live"] else Mode.SHADOW
-        async with self._turn, self._lanes.considering([row["customer_id"] for row in rows]):
+        async with self._lanes.considering([row["customer_id"] for row in rows]):
             considered = await self._consider(rows, mode)
         self._lanes.tell_owed()
         return considered
