@@ -6,20 +6,19 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from support.mirroring import Mirror, mirrored, quick, small_company
+from support.mirroring import mirrored, quick, small_company
 
 from pcd.clock import Clock
 from pcd.errors import ControlError, LeaseLost
 from pcd.sim.faults import Faults
 from pcd.sync.journal import read_seen
-from pcd.sync.reconciler import Reconciler
-from pcd.sync.request import Mode, Request, Tally
+from pcd.sync.request import Mode, Request
 from pcd.sync.retrier import Retrier
-from pcd.sync.workshop import Workshop
 from pcd.tables import RESOURCES
 
 if TYPE_CHECKING:
     from pcd.db.pool import Database
+    from pcd.sync.request import Tally
 
 pytestmark = pytest.mark.asyncio
 
@@ -222,44 +221,6 @@ async def test_many_missing_records_wait_for_a_person(db: Database) -> None:
         assert (report.total.gone, report.total.suspect) == (0, len(victims))
         report = await mirror.run(Mode.FULL, "estimate_items", accept_gone=True)
         assert report.total.gone == len(victims)
-
-
-async def judged(mirror: Mirror, name: str, *, accept: bool = False) -> Tally:
-    """Return what is called gone of resource *name* after a walk that noted what ``pcd.seen`` holds."""
-    store = Retrier(mirror.db, clock=Clock())
-    writer = await Workshop(store, tenant_id=1000).writer(RESOURCES[name])
-    return await Reconciler(store, mirror.st).judge(
-        RESOURCES[name],
-        writer,
-        mirror.lease,
-        started_at=datetime.now(UTC) + timedelta(days=1),
-        accept=accept,
-    )
-
-
-async def test_walk_that_a_crash_made_the_database_forget_calls_nothing_gone(db: Database) -> None:
-    """PostgreSQL empties an unlogged table then."""
-    async with mirrored(db, small_company()) as mirror:
-        for _ in range(2):
-            await mirror.run(Mode.FULL, "tag_types")
-        await db.execute("TRUNCATE pcd.seen")
-        assert await judged(mirror, "tag_types", accept=True) == Tally()
-
-
-async def test_however_many_are_missing_each_is_looked_up_before_it_is_called_gone(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An export may say too early that there is no more."""
-    monkeypatch.setattr("pcd.sync.reconciler._ASK_AT_MOST", 1)
-    async with mirrored(db, small_company()) as mirror:
-        for _ in range(2):
-            await mirror.run(Mode.FULL, "jobs")
-        jobs = mirror.sim.store["jobs"]
-        unseen = jobs.ids()[: len(jobs) // 20]
-        jobs.delete(unseen[0])
-        await db.execute("DELETE FROM pcd.seen WHERE resource = 'jobs' AND st_id = ANY($1)", unseen)
-        assert len(unseen) > 1
-        assert await judged(mirror, "jobs") == Tally(gone=1)
 
 
 async def test_refused_token_starts_again_from_a_date(db: Database) -> None:
