@@ -82,6 +82,8 @@ class DefinitionKeeper:
         awaited = {row["awaited_event"] for row in await db.fetch(_SQL["awaited_types"])}
         self._starter.learn(self.loaded.workflows, awaited=awaited)
         await self._mind_orphans(db)
+        # An event that was just being recorded did not know of the pause.
+        await db.execute(_SQL["pause_latecomers"])
         self._on_load()
         return self.loaded
 

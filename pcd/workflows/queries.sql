@@ -434,6 +434,17 @@ WHERE workflow_name = $1
   AND status = 'active'
 RETURNING id;
 
+-- name: pause_latecomers
+-- Let instances stand still that were started just while their workflow was paused.
+UPDATE automation.workflow_instances AS i
+SET status = 'paused',
+    paused_by = 'command',
+    reason = s.reason
+FROM automation.workflow_switches AS s
+WHERE s.is_paused
+  AND i.workflow_name = s.name
+  AND i.status = 'active';
+
 -- name: resume_workflow
 -- Let the instances of a workflow go on that stand still for this reason.
 UPDATE automation.workflow_instances
@@ -471,15 +482,16 @@ WHERE i.id = same.id
 RETURNING i.workflow_name;
 
 -- name: resume
--- Let one instance go on.
-UPDATE automation.workflow_instances
+-- Let one instance go on, unless all of its workflow stand still.
+UPDATE automation.workflow_instances AS i
 SET status = 'active',
     paused_by = NULL,
     reason = NULL
-WHERE id = $1
-  AND status = 'paused'
-  AND workflow_name IS NOT NULL
-RETURNING id;
+WHERE i.id = $1
+  AND i.status = 'paused'
+  AND i.workflow_name IS NOT NULL
+  AND NOT EXISTS (SELECT FROM automation.workflow_switches AS s WHERE s.name = i.workflow_name AND s.is_paused)
+RETURNING i.id;
 
 -- name: pause
 -- Let one instance stand still; a step under way ends.
@@ -511,33 +523,23 @@ WHERE id = $1
 RETURNING id;
 
 -- name: redrive
--- Let a dead letter be tried again from the step where it died.
-UPDATE automation.workflow_instances
-SET status = 'active',
+-- Let a dead letter, or all of a workflow, be tried again from the step where it died; in a paused one it waits.
+UPDATE automation.workflow_instances AS i
+SET status = CASE WHEN s.is_paused THEN 'paused' ELSE 'active' END,
+    paused_by = CASE WHEN s.is_paused THEN 'command' END,
+    reason = CASE WHEN s.is_paused THEN s.reason END,
     stopped_reason = NULL,
-    reason = NULL,
     completed_at = NULL,
     due_at = now(),
     starts = 0,
     rescues = 0
-WHERE id = $1
-  AND status = 'failed'
-  AND workflow_name IS NOT NULL
-RETURNING id;
-
--- name: redrive_workflow
--- Let all dead letters of a workflow be tried again.
-UPDATE automation.workflow_instances
-SET status = 'active',
-    stopped_reason = NULL,
-    reason = NULL,
-    completed_at = NULL,
-    due_at = now(),
-    starts = 0,
-    rescues = 0
-WHERE workflow_name = $1
-  AND status = 'failed'
-RETURNING id;
+FROM automation.workflow_instances AS same
+LEFT JOIN automation.workflow_switches AS s ON s.name = same.workflow_name
+WHERE i.id = same.id
+  AND i.status = 'failed'
+  AND i.workflow_name IS NOT NULL
+  AND (same.id = $1 OR same.workflow_name = $2)
+RETURNING i.status;
 
 -- name: old_instance
 -- An instance that the old engine started and has not ended, with the name of its definition.
@@ -549,23 +551,28 @@ WHERE i.id = $1
   AND i.status = 'active';
 
 -- name: adopt
--- Take over an instance of the old engine, which does not select it any more.
-UPDATE automation.workflow_instances
-SET workflow_name = $2,
+-- Take over an instance of the old engine, which does not select it any more; in a paused workflow it waits.
+UPDATE automation.workflow_instances AS i
+SET status = CASE WHEN s.is_paused THEN 'paused' ELSE 'active' END,
+    paused_by = CASE WHEN s.is_paused THEN 'command' END,
+    reason = CASE WHEN s.is_paused THEN s.reason END,
+    workflow_name = $2,
     workflow_version = $3,
-    event_id = id,
+    event_id = i.id,
     event_type = $4,
     priority = $5,
     starts_allowed = $6,
-    due_at = greatest(coalesce(next_action_at, now()), now()),
+    due_at = greatest(coalesce(i.next_action_at, now()), now()),
     next_action_at = NULL,
-    current_step = coalesce(current_step, 0),
-    message_count = coalesce(message_count, 0),
-    started_at = coalesce(started_at, created_at, now())
-WHERE id = $1
-  AND workflow_name IS NULL
-  AND status = 'active'
-RETURNING id;
+    current_step = coalesce(i.current_step, 0),
+    message_count = coalesce(i.message_count, 0),
+    started_at = coalesce(i.started_at, i.created_at, now())
+FROM (SELECT $2::text AS name) AS given
+LEFT JOIN automation.workflow_switches AS s USING (name)
+WHERE i.id = $1
+  AND i.workflow_name IS NULL
+  AND i.status = 'active'
+RETURNING i.status;
 
 -- name: list_instances
 -- Instances that fit, the newest first; those of the old engine count as paused until they are adopted.

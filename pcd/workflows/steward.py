@@ -53,18 +53,23 @@ class Steward:
             return f"{what} goes on, with {len(rows)} instances"
         found = await self._ours(what)
         if await self._db.fetchval(_SQL["resume"], found.id) is None:
+            if found.status == "paused":
+                raise ControlError(f"instance {found.id} goes on{_once(found.workflow)}")
             raise ControlError(f"instance {found.id} is {found.status}; only a paused one can be resumed")
         return f"instance {found.id} goes on"
 
     async def retry(self, what: str) -> str:
         """Let a dead letter, or all of a workflow, be tried again from the step where it died."""
         if self._is_workflow(what):
-            rows = await self._db.fetch(_SQL["redrive_workflow"], what)
-            return f"{what}: {len(rows)} failed instances are tried again"
+            rows = await self._db.fetch(_SQL["redrive"], None, what)
+            waits = any(row["status"] == "paused" for row in rows)
+            return f"{what}: {len(rows)} failed instances are tried again{_once(what) if waits else ''}"
         found = await self._ours(what)
-        if await self._db.fetchval(_SQL["redrive"], found.id) is None:
+        status = await self._db.fetchval(_SQL["redrive"], found.id, None)
+        if status is None:
             raise ControlError(f"instance {found.id} is {found.status}; only a failed one can be retried")
-        return f"instance {found.id} is tried again from step {found.step}"
+        told = f"instance {found.id} is tried again from step {found.step}"
+        return f"{told}{_once(found.workflow) if status == 'paused' else ''}"
 
     async def cancel(self, id_text: str, *, reason: str) -> str:
         """End an instance now."""
@@ -93,7 +98,7 @@ class Steward:
         columns = [[workflow.name], [workflow.version], [workflow.source], [encode(workflow.document)]]
         async with self._db.transaction() as connection:
             await connection.execute(_SQL["remember_versions"], *columns)
-            adopted = await connection.fetchval(
+            status = await connection.fetchval(
                 _SQL["adopt"],
                 found.id,
                 workflow.name,
@@ -102,9 +107,10 @@ class Steward:
                 workflow.priority,
                 allowed(step),
             )
-        if adopted is None:
+        if status is None:
             raise ControlError(f"instance {found.id} has changed meanwhile; look again")
-        return f"instance {found.id} of {workflow.name} goes on here with step {found.step}"
+        told = f"instance {found.id} of {workflow.name} goes on here with step {found.step}"
+        return f"{told}{_once(workflow.name) if status == 'paused' else ''}"
 
     def _workflow(self, name: str) -> Workflow:
         workflow = self._loaded.get(name)
@@ -123,3 +129,7 @@ class Steward:
                 f"instance {found.id} was started by the old engine; `pcd workflow adopt {found.id}` first"
             )
         return found
+
+
+def _once(workflow: str) -> str:
+    return f", once {workflow} is not paused any more: `pcd workflow resume '{workflow}'`"

@@ -117,22 +117,6 @@ class Store:
         seconds: float | None = await self.db.fetchval(_SQL["next_expiry"])
         return seconds
 
-    async def pause(self, id_: UUID, *, reason: str) -> bool:
-        """Let an instance stand still; return whether it went on before. A step under way ends."""
-        return await self.db.fetchval(_SQL["pause"], id_, reason) is not None
-
-    async def resume(self, id_: UUID) -> bool:
-        """Let a paused instance go on; return whether it was paused."""
-        return await self.db.fetchval(_SQL["resume"], id_) is not None
-
-    async def cancel(self, id_: UUID, *, reason: str) -> bool:
-        """End an instance that has not ended; return whether it had not."""
-        return await self.db.fetchval(_SQL["cancel"], id_, reason) is not None
-
-    async def redrive(self, id_: UUID) -> bool:
-        """Let a dead letter be tried again from the step where it died; return whether it was one."""
-        return await self.db.fetchval(_SQL["redrive"], id_) is not None
-
     async def prune(self, older_than: timedelta, most: int) -> int:
         """Forget instances that ended so long ago; return how many."""
         return int((await self.db.execute(_SQL["prune"], older_than, most)).split()[-1])

@@ -18,11 +18,13 @@ from pcd.errors import DefinitionError
 from pcd.workflows.advance import allowed, first_due
 from pcd.workflows.decode import decode
 from pcd.workflows.facts.reader import FactReader
+from pcd.workflows.loader import Loaded
 from pcd.workflows.outcome import Done
 from pcd.workflows.performer import Performer
 from pcd.workflows.rescuer import Rescuer
 from pcd.workflows.runner import Runner
 from pcd.workflows.starter import Starter
+from pcd.workflows.steward import Steward
 from pcd.workflows.store import Store, encode, start
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ class Work:
     runner: Runner
     rescuer: Rescuer
     action: Noting
+    steward: Steward
 
     async def begin(self, *, workflow: Workflow | None = None, customer_id: int = 7, **more: Any) -> UUID:  # noqa: ANN401 - columns
         """Start one instance as the starter would, for an event that nobody recorded, and return its id."""
@@ -224,4 +227,5 @@ async def working(
         [one.source for one in workflows],
         [encode(one.document) for one in workflows],
     )
-    return Work(db, workflows, store, starter, runner, rescuer, action)
+    steward = Steward(db, Loaded(workflows=tuple(workflows), failures=()))
+    return Work(db, workflows, store, starter, runner, rescuer, action, steward)

@@ -167,7 +167,7 @@ async def test_parked_message_waits_for_a_person_and_the_workflow_goes_on(
             True,
         )
         await decide(desk.db, str(row["id"]), by="somebody")
-        assert await work.store.redrive(id_)
+        await work.steward.retry(str(id_))
         work.runner.wake()
         await work.recorded(id_, count=2)
         assert (await work.instance(id_))["status"] == "active"

@@ -118,7 +118,7 @@ async def test_dead_letter_is_taken_up_where_it_died_after_a_redrive(db: Databas
     id_ = await work.begin()
     async with work.running():
         await work.until("failed")
-        await work.store.redrive(id_)
+        await work.steward.retry(str(id_))
         work.runner.wake()
         await work.until("completed")
     assert [call.step for call in work.action.calls] == [1, 2, 2]
@@ -217,7 +217,7 @@ async def test_cancelled_instance_is_not_allowed_any_more(db: Database) -> None:
     id_ = await work.begin()
     async with work.running():
         await begun.wait()
-        await work.store.cancel(id_, reason="cancelled by an operator")
+        await work.steward.cancel(str(id_), reason="cancelled by an operator")
         cancelled.set()
         await work.recorded(id_)
     assert said == ["the instance was stopped, paused or taken over meanwhile"]
@@ -237,12 +237,12 @@ async def test_paused_instance_stands_still_when_its_step_has_ended(db: Database
     id_ = await work.begin()
     async with work.running():
         await begun.wait()
-        await work.store.pause(id_, reason="wait a moment")
+        await work.steward.pause(str(id_), reason="wait a moment")
         paused.set()
         await work.recorded(id_)
         row = await work.instance(id_)
         assert (row["status"], row["current_step"], row["lease_until"]) == ("paused", 1, None)
-        await work.store.resume(id_)
+        await work.steward.resume(str(id_))
         work.runner.wake()
         await work.until("completed")
 

@@ -90,7 +90,7 @@ async def test_redriven_dead_letter_outlives_a_process_that_dies(db: Database) -
     id_ = await work.begin()
     async with work.running():
         await work.until("failed")
-    assert await work.store.redrive(id_)
+    await work.steward.retry(str(id_))
     dead = await working(db, holder="dead", lease=SHORT)
     assert len(await dead.store.claim(10)) == 1
     expired = "SELECT lease_until < clock_timestamp() FROM automation.workflow_instances"
@@ -111,7 +111,7 @@ async def test_reason_of_a_pause_outlives_the_step_that_was_under_way(db: Databa
     id_ = await work.begin()
     async with work.running():
         await begun.wait()
-        await work.store.pause(id_, reason="the customer is on the line")
+        await work.steward.pause(str(id_), reason="the customer is on the line")
         paused.set()
         await work.recorded(id_)
     row = await work.instance(id_)

@@ -13,13 +13,17 @@ from support.working import NEW_YORK, definition, working
 
 from pcd.clock import Clock
 from pcd.db import queries
+from pcd.errors import ControlError
 from pcd.workflows.advance import Moment, advance, held
 from pcd.workflows.instance import Status
 from pcd.workflows.judge import awaits
+from pcd.workflows.loader import Loaded
 from pcd.workflows.outcome import Await, Blocked, Done, Fail, Postpone, Refuse, Retry, Skip, Stop, Wait
+from pcd.workflows.steward import Steward
 from pcd.workflows.store import Settlement, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from datetime import datetime
     from uuid import UUID
 
@@ -46,9 +50,7 @@ VERDICTS = (
 )  # fmt: skip
 # A whole try is a step as well, with something that happens while it is under way.
 TRIES = (("claim", "settle"), ("claim", "wake", "settle"), ("claim", "pause", "settle"))
-ALONE = tuple(
-    (name,) for name in ("claim", "settle", "wake", "release", "die", "resume", "cancel", "redrive")
-)
+ALONE = tuple((name,) for name in ("claim", "settle", "wake", "release", "die", "resume", "cancel", "retry"))
 STEPS = st.tuples(
     st.sampled_from((*TRIES, *TRIES, *ALONE)),
     st.integers(0, 1),
@@ -87,6 +89,7 @@ class History:
         self._stores = [
             Store(db, holder=holder, lease=timedelta(minutes=5), clock=Clock()) for holder in ("one", "other")
         ]
+        self._steward = Steward(db, Loaded(workflows=(WORKFLOW,), failures=()))
         self._claims: list[list[Claimed]] = [[], []]
         self.model = Model()
 
@@ -104,27 +107,28 @@ class History:
                 await self._die(store)
             case "wake":
                 await self._db.execute(_SQL["wake"], ["estimate_approved"], ["estimate"], [1], [7])
-            case "pause" | "resume" | "redrive":
-                await self._command(store, name)
+            case "pause" | "resume" | "retry":
+                await self._command(name)
             case "cancel" if verdict == "stop":
-                await self._command(store, name)
+                await self._command(name)
         await self.compare()
 
-    async def _command(self, store: Store, name: str) -> None:
-        model, was = self.model, self.model.status
+    async def _command(self, name: str) -> None:
+        model, was, id_ = self.model, self.model.status, str(self._id)
         match name:
             case "pause":
-                assert await store.pause(self._id, reason="wait") == (was == "active")
+                assert await _obeyed(self._steward.pause(id_, reason="wait")) == (was == "active")
                 model.status, model.reason = ("paused", "wait") if was == "active" else (was, model.reason)
             case "resume":
-                assert await store.resume(self._id) == (was == "paused")
+                assert await _obeyed(self._steward.resume(id_)) == (was == "paused")
                 model.status = "active" if was == "paused" else was
-            case "redrive":
-                assert await store.redrive(self._id) == (was == "failed")
+            case "retry":
+                assert await _obeyed(self._steward.retry(id_)) == (was == "failed")
                 model.status, model.starts = ("active", 0) if was == "failed" else (was, model.starts)
             case _:
-                assert await store.cancel(self._id, reason="enough") == (was in {"active", "paused"})
-                if was in {"active", "paused"}:
+                is_live = was in {"active", "paused"}
+                assert await _obeyed(self._steward.cancel(id_, reason="enough")) == is_live
+                if is_live:
                     model.status, model.claim = "stopped", None
 
     async def _claim(self, store: Store, claims: list[Claimed]) -> None:
@@ -178,6 +182,15 @@ class History:
             assert (row["reason"] or "") == model.reason
         sql = "SELECT attempt FROM automation.workflow_step_executions WHERE status NOT IN ('late', 'lost')"
         assert sorted(one["attempt"] for one in await self._db.fetch(sql)) == sorted(model.settled)
+
+
+async def _obeyed(command: Awaitable[str]) -> bool:
+    """Return whether *command* was carried out, not refused."""
+    try:
+        await command
+    except ControlError:
+        return False
+    return True
 
 
 def transition(instance: Instance, verdict: str, now: datetime) -> Transition:
