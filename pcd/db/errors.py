@@ -14,9 +14,10 @@ from pcd.errors import ConfigError, DataRejected, PcdError, StoreError, StoreUnr
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# Classes of SQLSTATE that judge the value: data exception, constraint violation, and a limit exceeded
-# (nested too deeply, too long for an index), and what somebody's trigger raises.
-_DATA = ("22", "23", "54", "P0001")
+# Classes of SQLSTATE that judge the value: data exception, constraint violation, a limit exceeded (nested
+# too deeply, too long for an index), and what somebody's trigger fails with: a query that finds too many
+# rows, no RETURN, what it raises itself. No state of PostgreSQL's own begins with one of these letters.
+_DATA = ("22", "23", "54", "09", "21", "27", "2F", "38", "39", "44", "P0", *"IJKLMNOQRSTUVWYZ")
 # Connection trouble: class 08, a server going down or coming up, no slot left.
 _UNREACHABLE = ("57P01", "57P02", "57P03", "53300")
 _REFUSED = ("28000", "28P01", "3D000")

@@ -266,9 +266,11 @@ async def test_list_that_never_ends_is_left(db: Database) -> None:
 
 RAISING = """
 CREATE FUNCTION public.no_third() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    found bigint;
 BEGIN
     IF NEW.st_id = 3 THEN
-        RAISE EXCEPTION 'no third one here';
+        %s;
     END IF;
     RETURN NEW;
 END
@@ -277,16 +279,30 @@ CREATE TRIGGER no_third BEFORE INSERT ON servicetitan.st_jobs FOR EACH ROW EXECU
 """
 
 
-async def test_record_that_somebodys_trigger_refuses_is_kept_aside_and_the_rest_goes_on(db: Database) -> None:
+@pytest.mark.parametrize(
+    ("fails", "reason"),
+    [
+        pytest.param("RAISE EXCEPTION 'no third one here'", "no third one here", id="raises"),
+        pytest.param(
+            "RAISE EXCEPTION 'mine' USING ERRCODE = 'U0001'", "mine", id="raises a state of its own"
+        ),
+        pytest.param("ASSERT false, 'not so'", "not so", id="asserts"),
+        pytest.param("SELECT 1 INTO STRICT found WHERE false", "no rows", id="finds nothing"),
+        pytest.param("found := (SELECT * FROM generate_series(1, 2))", "more than one row", id="finds many"),
+    ],
+)
+async def test_record_that_somebodys_trigger_refuses_is_kept_aside_and_the_rest_goes_on(
+    db: Database, fails: str, reason: str
+) -> None:
     """An adopted table may have triggers of the old system's."""
-    await db.execute(RAISING)
+    await db.execute(RAISING % fails)
     async with mirrored(db, company()) as mirror:
         report = await mirror.run(Mode.FULL, "jobs", "campaigns")
         assert [part.error for part in report.resources] == ["", ""]
         assert await stored(db, "st_jobs") == list(GOOD)
         kept = await db.fetchrow("SELECT st_id, reason FROM pcd.quarantine")
         assert kept is not None
-        assert (kept["st_id"], "no third one here" in kept["reason"]) == (BAD, True)
+        assert (kept["st_id"], reason in kept["reason"]) == (BAD, True)
 
 
 @pytest.mark.parametrize(
