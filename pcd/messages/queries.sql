@@ -60,13 +60,21 @@ FROM (SELECT $1::bigint AS id) AS asked
 LEFT JOIN public.customer_communication_preferences AS wish ON wish.customer_id = asked.id
 LEFT JOIN servicetitan.st_customers AS customer ON customer.st_id = asked.id
 CROSS JOIN LATERAL (
+    WITH RECURSIVE gone AS (
+        SELECT st_id
+        FROM servicetitan.st_customers
+        WHERE merged_to_id = asked.id
+        UNION
+        SELECT earlier.st_id
+        FROM gone
+        JOIN servicetitan.st_customers AS earlier ON earlier.merged_to_id = gone.st_id
+    )
     SELECT
         coalesce(bool_or(theirs.do_not_contact), false) AS do_not_contact,
         coalesce(bool_or(CASE $2::text WHEN 'sms' THEN theirs.sms_opted_out ELSE theirs.email_opted_out END), false)
             AS is_opted_out
-    FROM public.customer_communication_preferences AS theirs
-    JOIN servicetitan.st_customers AS gone ON gone.st_id = theirs.customer_id
-    WHERE gone.merged_to_id = asked.id
+    FROM gone
+    JOIN public.customer_communication_preferences AS theirs ON theirs.customer_id = gone.st_id
 ) AS inherited;
 
 -- name: sent_at
@@ -281,14 +289,22 @@ WHERE contact_id = $1;
 
 -- name: sharers
 -- Every customer with a phone number ($1, its last ten digits), and those who were merged into a customer ($2).
+WITH RECURSIVE gone AS (
+    SELECT st_id
+    FROM servicetitan.st_customers
+    WHERE merged_to_id = $2
+    UNION
+    SELECT earlier.st_id
+    FROM gone
+    JOIN servicetitan.st_customers AS earlier ON earlier.merged_to_id = gone.st_id
+)
 SELECT customer_id
 FROM servicetitan.st_customer_contacts
 WHERE phone_number = nullif($1, '')
   AND customer_id IS NOT NULL
 UNION
 SELECT st_id
-FROM servicetitan.st_customers
-WHERE merged_to_id = $2;
+FROM gone;
 
 -- name: opt_out
 -- Customers who want no more text messages; an earlier wish keeps its reason.

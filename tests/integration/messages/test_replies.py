@@ -64,8 +64,9 @@ async def test_stop_holds_for_every_customer_with_that_number(desk: Messaging) -
 async def test_start_takes_back_what_a_merged_customer_said(desk: Messaging) -> None:
     contact_id = await desk.customer(1)
     await desk.customer(2, merged_to_id=1, active=False)
+    await desk.customer(3, merged_to_id=2, active=False)
     await desk.messenger().send(text())
-    await desk.prefer(2, sms_opted_out=True, opt_out_reason="STOP reply: STOP")
+    await desk.prefer(3, sms_opted_out=True, opt_out_reason="STOP reply: STOP")
     assert isinstance(await desk.messenger().send(text("k:2")), Withheld)
     await replied(desk, contact_id, "START")
     assert isinstance(await desk.messenger().send(text("k:3")), Sent)

@@ -199,11 +199,14 @@ async def test_do_not_disturb_that_is_set_in_the_last_moment_withholds_it(desk: 
     assert isinstance(await desk.messenger().send(text()), Sent)
 
 
-async def test_opt_out_of_a_merged_customer_holds_for_the_heir(desk: Messaging) -> None:
+@pytest.mark.parametrize("named", [2, 3])
+async def test_opt_out_of_a_merged_customer_holds_for_the_heir(desk: Messaging, named: int) -> None:
+    """And for the heir's heir."""
     await desk.customer(1)
     await desk.customer(2, merged_to_id=1, active=False)
     assert isinstance(await desk.messenger().send(text(customer_id=2)), Sent)
-    await desk.prefer(2, sms_opted_out=True)
+    await desk.customer(3, merged_to_id=2, active=False)
+    await desk.prefer(named, sms_opted_out=True)
     for customer_id in (1, 2):
         result = await desk.messenger().send(text(f"to:{customer_id}", customer_id=customer_id))
         assert result == Withheld("no text message: the customer opted out")
