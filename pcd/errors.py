@@ -48,14 +48,16 @@ class ConfigError(PcdError):
 class DefinitionError(PcdError):
     """A workflow is not understood. *source* is the file or row; *problems* are all that is wrong with it.
 
+    *name* is the workflow's, empty where not even that can be said.
     Each problem names its place, as in ``"steps[2].action: there is no action 'send_sns'; did you mean
     'send_sms'?"``.
     """
 
-    def __init__(self, source: str, problems: Sequence[str]) -> None:
+    def __init__(self, source: str, problems: Sequence[str], *, name: str = "") -> None:
         """Remember what is wrong with which definition."""
         super().__init__(f"{source}: {'; '.join(problems)}")
         self.source = source
+        self.name = name
         self.problems = tuple(problems)
 
 

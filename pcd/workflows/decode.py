@@ -59,7 +59,7 @@ def decode(document: Mapping[str, Any], *, source: str, row_id: UUID | None = No
     )
     sheet.finish()
     if problems:
-        raise DefinitionError(source, problems)
+        raise DefinitionError(source, problems, name=name)
     return workflow
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _SQL = queries.load("pcd.workflows.definitions")
 _LARGEST = 1_000_000
+# In a file that is no TOML the first name is most likely the workflow's.
+_NAME = re.compile(rb"""^[ \t]*name[ \t]*=[ \t]*(["'])(.+?)\1""", re.MULTILINE)
 _NOTHING_SAID: Mapping[str, Switch] = MappingProxyType({})
 
 
@@ -35,9 +38,9 @@ _NOTHING_SAID: Mapping[str, Switch] = MappingProxyType({})
 class Loaded:
     """Every definition that is understood, by name, and what is wrong with the others.
 
-    A file of the user's goes before a row of the same name, and a row before a built-in one: *hidden* are
-    those that another one took the place of. *switches* are what people said by command of which name; the
-    workflows are switched as they say.
+    A file of the user's goes before a row of the same name, and a row before a built-in one, even where it
+    is not understood: *hidden* are those that another one took the place of. *switches* are what people
+    said by command of which name; the workflows are switched as they say.
     """
 
     workflows: tuple[Workflow, ...]
@@ -84,20 +87,23 @@ def load_files(paths: Iterable[Path], *, known: Known) -> Loaded:
 
 
 def _read_all(sources: Iterable[tuple[str, Callable[[], Workflow]]], known: Known) -> Loaded:
-    """Read *sources*, of which an earlier one goes before a later one of the same name."""
+    """Read *sources*, of which an earlier one goes before a later one of the same name, though it be bad."""
     found: dict[str, Workflow] = {}
-    failures, hidden = [], []
+    failures: list[DefinitionError] = []
+    hidden = []
+    spoiled: set[str] = set()
     for source, read in sources:
         try:
             workflow = read()
             validate(workflow, known)
         except DefinitionError as error:
             failures.append(error)
+            spoiled.add(error.name)
             continue
-        if workflow.name not in found:
-            found[workflow.name] = workflow
-        elif source.startswith(("row ", "built-in ")):
+        if source.startswith(("row ", "built-in ")) and workflow.name in {*found, *spoiled}:
             hidden.append(workflow)
+        elif workflow.name not in found:
+            found[workflow.name] = workflow
         else:
             other = found[workflow.name].source
             failures.append(
@@ -134,7 +140,9 @@ def from_toml(content: bytes, *, source: str) -> Workflow:
     try:
         document = tomllib.loads(content.decode())
     except (ValueError, RecursionError) as error:
-        raise DefinitionError(source, [str(error)]) from None
+        found = _NAME.search(content)
+        name = found[2].decode(errors="replace") if found else ""
+        raise DefinitionError(source, [str(error)], name=name) from None
     return decode(document, source=source)
 
 
@@ -146,7 +154,7 @@ def from_row(row: Record | dict[str, Any]) -> Workflow:
         try:
             columns[name] = orjson.loads(columns[name] or "null")
         except orjson.JSONDecodeError as error:
-            raise DefinitionError(source, [f"{name}: {error}"]) from None
+            raise DefinitionError(source, [f"{name}: {error}"], name=str(row["name"])) from None
     return decode(translate(columns), source=source, row_id=columns.get("id"))
 
 

@@ -52,7 +52,7 @@ def validate(workflow: Workflow, known: Known) -> None:
     """Raise DefinitionError with everything that is wrong with what the steps are told."""
     problems = list(problems_of(workflow, known))
     if problems:
-        raise DefinitionError(workflow.source, problems)
+        raise DefinitionError(workflow.source, problems, name=workflow.name)
 
 
 def problems_of(workflow: Workflow, known: Known) -> Iterator[str]:

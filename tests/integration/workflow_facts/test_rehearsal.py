@@ -146,6 +146,35 @@ async def test_file_goes_before_a_row_and_a_row_before_what_is_built_in(db: Data
     assert [failure.source for failure in found.failures] == ["row Bad"]
 
 
+@pytest.mark.parametrize(
+    "rest",
+    [
+        '[trigger]\nevent = "job_done"\n[[steps]]\naction = "upsert_contact"\n',
+        '[trigger]\nevent = "job_completed"\n[[steps]]\naction = "upsert_contcat"\n',
+        '[trigger\nevent = "job_completed"\n',
+    ],
+    ids=["event", "action", "toml"],
+)
+async def test_file_with_a_mistake_lets_nothing_else_take_its_place(
+    db: Database, tmp_path: Path, rest: str
+) -> None:
+    """What it was to replace may be switched on by its name, and would write to customers."""
+    (tmp_path / "mine.toml").write_text(f'# Ours.\nname = "Payment Tracking"\n{rest}')
+    found = await load(db, folder=tmp_path, known=await known(db, CATALOGUE, CONFIG))
+    assert [failure.source for failure in found.failures] == [str(tmp_path / "mine.toml")]
+    assert found.get("Payment Tracking") is None
+    assert [one.source for one in found.hidden] == ["built-in payment-tracking.toml"]
+
+
+async def test_row_with_a_mistake_lets_nothing_else_take_its_place(db: Database) -> None:
+    await db.execute(
+        "INSERT INTO automation.workflow_definitions (name, trigger_event, steps) "
+        "VALUES ('Payment Tracking', 'job_completed', '7')"
+    )
+    found = await load(db, folder=None, known=await known(db, CATALOGUE, CONFIG))
+    assert (len(found.failures), found.get("Payment Tracking")) == (1, None)
+
+
 async def test_template_that_is_not_there_or_mentions_no_fact_is_named(db: Database, tmp_path: Path) -> None:
     await db.execute(
         "INSERT INTO automation.messaging_templates (name, channel, body_template) VALUES "
