@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from pcd.db import queries
 from pcd.errors import Malformed
 from pcd.servicetitan import decode, paginate
 from pcd.sync.request import Tally
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_SQL = queries.load("pcd.sync")
 _BELIEVABLE_SHARE = 20
 _IDS_AT_ONCE = 50
 _ASK_AT_MOST = 500
@@ -41,15 +43,26 @@ def is_believable(*, missing: int, stored: int) -> bool:
 class Reconciler:
     """Marks rows as gone, and nothing else."""
 
-    def __init__(self, store: Retrier, st: ServiceTitan) -> None:
-        """Compare what *store* holds with what was seen, and ask *st* when in doubt."""
+    def __init__(self, store: Retrier, st: ServiceTitan, *, technician_roles: str = "{}") -> None:
+        """Compare what *store* holds with what was seen, and ask *st* when in doubt.
+
+        *technician_roles* is a JSON object of roles by technician id, for what is derived from assignments.
+        """
         self._store = store
         self._st = st
+        self._technician_roles = technician_roles
 
     async def judge(
-        self, resource: Resource, writer: Writer, lease: Lease, *, started_at: datetime, accept: bool
+        self,
+        resource: Resource,
+        writer: Writer,
+        lease: Lease,
+        *,
+        started_at: datetime,
+        accept: bool,
+        origin: str,
     ) -> Tally:
-        """Mark the rows that the walk since *started_at* did not see; return how many.
+        """Mark the rows that the walk since *started_at* did not see, as the pass *origin*; return how many.
 
         More than a twentieth of the resource is believed only when *accept* says so; otherwise
         nothing is marked and the rows are counted as suspect.
@@ -78,6 +91,7 @@ class Reconciler:
 
         async def work(connection: Connection) -> None:
             await lease.fence(connection)
+            await connection.execute(_SQL["begin_page"], origin, self._technician_roles)
             await writer.mark_gone(connection, missing)
 
         await self._store.transact(work)

@@ -74,7 +74,7 @@ class Syncer:
         self._lookback = lookback
         self._clock = clock
         self._puller = Puller(store, st, lookback=lookback, technician_roles=roles)
-        self._reconciler = Reconciler(store, st)
+        self._reconciler = Reconciler(store, st, technician_roles=roles)
         self._auditor = Auditor(store, self._puller, clock=clock)
         self._journal = Journal(store)
         self._workshop = Workshop(store, tenant_id=tenant_id, technician_roles=roles)
@@ -250,7 +250,12 @@ class Syncer:
         if any(drain.marks_seen for drain in drains):
             writer = await self._workshop.writer(resource)
             gone = await self._reconciler.judge(
-                resource, writer, job.lease, started_at=started_at, accept=request.accept_gone
+                resource,
+                writer,
+                job.lease,
+                started_at=started_at,
+                accept=request.accept_gone,
+                origin=job.origin,
             )
         if request.since is None and request.mode is not Mode.FRESH:
             await self._journal.complete(resource.name, full=request.mode is not Mode.INCREMENTAL)

@@ -31,6 +31,7 @@ async def judged(mirror: Mirror, name: str, *, accept: bool = False) -> Tally:
         mirror.lease,
         started_at=datetime.now(UTC) + timedelta(days=1),
         accept=accept,
+        origin="test",
     )
 
 
@@ -57,3 +58,25 @@ async def test_however_many_are_missing_each_is_looked_up_before_it_is_called_go
         await db.execute("DELETE FROM pcd.seen WHERE resource = 'jobs' AND st_id = ANY($1)", unseen)
         assert len(unseen) > 1
         assert await judged(mirror, "jobs") == Tally(gone=1)
+
+
+async def test_who_helps_a_job_helps_on_when_another_s_assignment_is_gone(db: Database) -> None:
+    """What is derived then follows the configured roles, as after every page."""
+    store = small_company()
+    helpers = dict.fromkeys(store["technicians"].ids(), "helper")
+    async with mirrored(db, store, technician_roles=helpers) as mirror:
+        await mirror.run(Mode.FULL)
+        row = await db.fetchrow(
+            "SELECT job_id, max(st_assignment_id) AS st_id FROM servicetitan.job_technicians"
+            " GROUP BY job_id HAVING count(DISTINCT technician_id) > 1 LIMIT 1"
+        )
+        assert row is not None
+        assignments = mirror.sim.store["appointment_assignments"]
+        assignments.surfaces_deletes = False
+        assignments.delete(row["st_id"])
+        assignments.settle()
+        assert (await mirror.run(Mode.FULL, "appointment_assignments")).total.gone == 1
+        positions = await db.fetch(
+            "SELECT DISTINCT position FROM servicetitan.job_technicians WHERE job_id = $1", row["job_id"]
+        )
+        assert [each["position"] for each in positions] == ["helper"]
