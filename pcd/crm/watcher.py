@@ -63,5 +63,6 @@ class Watcher:
             done = await self._reconciler.consider(await self._marker.look_at_events())
             if done.customers:
                 await anyio.sleep(_GIVE_WAY)
-            await self._reconciler.drain()
-            await self._lanes.wait_dirty(_LOOK_EVERY)
+            # One batch of whoever else waits, and what happened meanwhile goes before the next.
+            if not (await self._reconciler.step()).customers:
+                await self._lanes.wait_dirty(_LOOK_EVERY)

@@ -11,6 +11,7 @@ import pytest
 from support.selling import LIMITLESS, selling
 
 from pcd.crm.reconciler import Considered
+from pcd.crm.watcher import Watcher
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -264,3 +265,29 @@ async def test_pass_and_event_at_the_same_time_make_one_card(db: Database, tmp_p
         assert considered.customers == 5
         await company.settle()
         assert [card[1:3] for card in company.cards()] == [("Contacted", "open"), ("Job Sold", "won")] * 5
+
+
+async def test_what_just_happened_does_not_wait_for_all_who_are_to_be_considered(
+    db: Database, tmp_path: Path
+) -> None:
+    async with selling(db, tmp_path) as company:
+        works = company.works
+        await company.customer(1)
+        await db.execute(_MANY_CUSTOMERS, OLD_CUSTOMERS)
+        await company.detection.events()
+        await works.marker.take_in(range(1, OLD_CUSTOMERS + 1), cause="command")
+        watcher = Watcher(marker=works.marker, reconciler=works.reconciler, lanes=works.lanes)
+        async with anyio.create_task_group() as group:
+            group.start_soon(watcher.run)
+            await _until(db, "SELECT EXISTS (SELECT FROM pcd.crm_customers WHERE considered_at IS NOT NULL)")
+            await company.customer(7777)
+            await company.detection.events()
+            await _until(db, "SELECT EXISTS (SELECT FROM integrations.ghl_outbox WHERE customer_id = 7777)")
+            assert await db.fetchval("SELECT count(*) FROM pcd.crm_dirty") > OLD_CUSTOMERS / 4
+            group.cancel_scope.cancel()
+
+
+async def _until(db: Database, question: str) -> None:
+    with anyio.fail_after(20):
+        while not await db.fetchval(question):  # noqa: ASYNC110 - no event tells
+            await anyio.sleep(0.001)
