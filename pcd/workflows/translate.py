@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _COMPARISON = re.compile(r"([A-Za-z_][\w.]*)\s*+(===?|!==?|>=|<=|>|<)\s*+(.+)", re.DOTALL)
 _VALUE = re.compile(r"""-?[\d.]+|'[^']*'|"[^"]*"|true|false|null""", re.IGNORECASE)
+_BARE = re.compile(r"(?!.* (?:and|or) )[A-Za-z][\w -]*", re.IGNORECASE)
 _SIGNS = {"===": "==", "!==": "!="}
 
 
@@ -51,7 +52,7 @@ def condition(text: str) -> str:
     if found is None:
         return text
     left, sign, right = found.groups()
-    is_bare = re.fullmatch(r"[A-Za-z][\w -]*", right) and right not in FACTS and not _VALUE.fullmatch(right)
+    is_bare = _BARE.fullmatch(right) and right not in FACTS and not _VALUE.fullmatch(right)
     return f"{left} {_SIGNS.get(sign, sign)} {_quote(right) if is_bare else right}"
 
 

@@ -147,6 +147,7 @@ def test_paths_into_the_old_event_are_facts(path: str, fact: str) -> None:
     [
         ({"trigger_event": "estimate_sold"}, "there is no event 'estimate_sold'"),
         ({"trigger_conditions": '{"estimate.total": {"$gt3": 1}}'}, "there is no operator"),
+        ({"stop_conditions": '["estimate.status == Sold or review_received"]'}, "there is no fact Sold"),
         ({"stop_conditions": "[\"estimate.stats == 'Sold'\"]"}, "stop 1.when: column 1: there is no fact"),
         ({"steps": "{}"}, "steps: expected a list"),
         ({"steps": '[{"delay": "soon", "action": "Call"}]'}, "step 1.delay"),
