@@ -117,6 +117,8 @@ class Writer:
 
     async def mark_gone(self, connection: Connection, ids: Sequence[int]) -> None:
         """Mark the rows *ids* as gone upstream; the rows and their full_data stay."""
+        if self._own_lock is not None:
+            await connection.execute(self._own_lock)
         rows = await connection.fetch(presence.mark_gone(self.resource, keys=self._keys), ids)
         await self._derive(connection, rows)
 

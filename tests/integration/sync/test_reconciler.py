@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from support.mirroring import Mirror, mirrored, small_company
 
@@ -13,7 +14,7 @@ from pcd.sync.reconciler import Reconciler
 from pcd.sync.request import Mode, Tally
 from pcd.sync.retrier import Retrier
 from pcd.sync.workshop import Workshop
-from pcd.tables import RESOURCES
+from pcd.tables import RESOURCES, derived
 
 if TYPE_CHECKING:
     from pcd.db.pool import Database
@@ -80,3 +81,28 @@ async def test_who_helps_a_job_helps_on_when_another_s_assignment_is_gone(db: Da
             "SELECT DISTINCT position FROM servicetitan.job_technicians WHERE job_id = $1", row["job_id"]
         )
         assert [each["position"] for each in positions] == ["helper"]
+
+
+async def test_marking_as_gone_waits_for_who_computes_the_same_rows(db: Database) -> None:
+    """Rows first and the lock second would end in a deadlock with every page of assignments."""
+    async with mirrored(db, small_company()) as mirror:
+        await mirror.run(Mode.FULL, "jobs")
+        writer = await Workshop(Retrier(db, clock=Clock()), tenant_id=1000).writer(RESOURCES["jobs"])
+        victim = mirror.sim.store["jobs"].ids()[0]
+
+        async def mark() -> None:
+            async with db.transaction() as connection:
+                await writer.mark_gone(connection, [victim])
+
+        lock = derived.own_lock(RESOURCES["jobs"])
+        assert lock is not None
+        async with anyio.create_task_group() as group, db.transaction() as other:
+            await other.execute(lock)
+            group.start_soon(mark)
+            waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+            with anyio.fail_after(20):
+                while not await db.fetchval(waiting):  # noqa: ASYNC110 - no event tells
+                    await anyio.sleep(0.01)
+            await other.execute("UPDATE servicetitan.st_jobs SET summary = 'x' WHERE st_id = $1", victim)
+        gone = "SELECT st_deleted_at FROM servicetitan.st_jobs WHERE st_id = $1"
+        assert await db.fetchval(gone, victim) is not None
