@@ -40,6 +40,7 @@ _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NOON = time(12)
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::00)?")
 _SECOND = timedelta(seconds=1)
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000
 _DEFAULTS = RetryPolicy()
 
 
@@ -217,9 +218,13 @@ def _weekdays(sheet: Sheet, key: str, default: frozenset[int]) -> frozenset[int]
 
 def _date(text: str) -> date:
     try:
-        return date.fromisoformat(text.strip())
+        found = date.fromisoformat(text.strip())
     except ValueError:
         raise ValueError('a date such as "2026-12-24"') from None
+    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+        # At the ends of the calendar no time of day can be told in UTC.
+        raise ValueError(f"a date between {_FIRST_YEAR} and {_LAST_YEAR}")
+    return found
 
 
 def _time(text: str) -> time:

@@ -125,8 +125,13 @@ def _moment(wait: Wait, since: datetime, zone: ZoneInfo, facts: Mapping[str, Any
         case OnDate(on=on, at=at):
             return max(at_local(on, at, zone), since)
         case Until(fact=fact, days=days, rest=rest):
-            found = _fact(facts, fact, zone)
-            return since if found is None else _moved(found.astimezone(UTC), days, rest, zone)
+            try:
+                found = _fact(facts, fact, zone)
+                return since if found is None else _moved(found.astimezone(UTC), days, rest, zone)
+            except OverflowError:
+                raise ConditionError(
+                    f"{fact} lies at an end of the calendar, and the step waits for it"
+                ) from None
         case _:
             assert_never(wait)
 

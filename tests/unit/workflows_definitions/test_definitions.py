@@ -174,6 +174,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("steps", [], "steps: expected between 1 and 100 steps"),
         ("steps.0.name", "third", "several steps are named 'third'"),
         ("steps.0.delay", "soon", 'step 1.delay: expected a delay such as "2 hours"'),
+        ("steps.0.delay", {"on": "9999-12-31"}, "step 1.delay.on: expected a date between 1900 and 9000"),
         ("steps.1.delay.at", "25:00", "step 2.delay.at: expected a time of day"),
         ("steps.2.delay.until", "estimate.total", "estimate.total is neither a date nor an instant"),
         (

@@ -83,10 +83,12 @@ def test_moment_outside_of_business_hours_moves_to_the_next_opening(moment: str,
     assert due_at(Delay(within=OFFICE), local(moment), NEW_YORK) == local(opens)
 
 
-@pytest.mark.parametrize("facts", [{}, {"start": "tomorrow"}])
+@pytest.mark.parametrize("facts", [{}, {"start": "tomorrow"}, {"start": date.max}, {"start": date.min}])
 def test_delay_until_what_is_no_moment_is_an_error(facts: dict[str, object]) -> None:
+    # Away from the middle of the calendar, whichever end it is at.
+    wait = Until(fact="start", days=1 if facts.get("start") == date.max else -1)
     with pytest.raises(ConditionError):
-        due_at(Delay(wait=Until(fact="start")), local("2026-03-02T10:00"), NEW_YORK, facts)
+        due_at(Delay(wait=wait), local("2026-03-02T10:00"), NEW_YORK, facts)
 
 
 @pytest.mark.parametrize(
