@@ -281,7 +281,7 @@ class Daemon:
             self._access.doubt()
 
     async def _prepare(self, db: Database) -> None:
-        await keeper.prepare(db, self._mirrored.values(), now=self._clock.now())
+        await keeper.prepare(db, self._mirrored.values())
         await self._apply_pauses(db)
 
     async def _apply_pauses(self, db: Database) -> None:

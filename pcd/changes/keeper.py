@@ -12,7 +12,6 @@ from pcd.db.partitions import Partitioned, Span
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from datetime import datetime
 
     from pcd.db.pool import Database
     from pcd.tables.spec import Resource
@@ -32,17 +31,17 @@ CHANGE_LOG = Partitioned(
 """The log of consumed changes; replay reaches back as far as its partitions."""
 
 
-async def prepare(db: Database, resources: Collection[Resource], *, now: datetime) -> None:
+async def prepare(db: Database, resources: Collection[Resource]) -> None:
     """Bring the feed into the shape that this version needs; for the time after each migration.
 
     Doing it again does nothing. Raises StoreError.
     """
-    await keep_log(db, now=now)
+    await keep_log(db)
     if repaired := await armer.repair(db, resources):
         _log.info("the capture of %s was put right", ", ".join(repaired))
     await armer.arm(db, resources)
 
 
-async def keep_log(db: Database, *, now: datetime) -> None:
+async def keep_log(db: Database) -> None:
     """Make the log's partitions for the days to come and drop old ones; once a day is enough."""
-    await partitions.keep(db, CHANGE_LOG, now=now)
+    await partitions.keep_now(db, CHANGE_LOG)

@@ -150,7 +150,6 @@ def attach(config: ConfigOption = None) -> None:
     async def work() -> int:
         from pcd.app import opened
         from pcd.changes import armer, keeper
-        from pcd.clock import Clock
         from pcd.db.migrate import migrate as bring_up_to_date
         from pcd.mirroring import mirrored
 
@@ -158,7 +157,7 @@ def attach(config: ConfigOption = None) -> None:
             await bring_up_to_date(db, on_step=_tell)
             await armer.attach(db)
             await bring_up_to_date(db, on_step=_tell)
-            await keeper.prepare(db, mirrored(loaded).values(), now=Clock().now())
+            await keeper.prepare(db, mirrored(loaded).values())
         print("Changes are captured again; of tables that are still loading, once they are loaded.")
         return 0
 

@@ -155,10 +155,9 @@ class Detector:
             await self._keep_partitions(db)
 
     async def _keep_partitions(self, db: Database) -> None:
-        now = self._clock.now()
         try:
-            await partitions.keep(db, EVENTS, now=now)
-            await keeper.keep_log(db, now=now)
+            await partitions.keep_now(db, EVENTS)
+            await keeper.keep_log(db)
         except StoreError as error:
             # Rows of a time without a partition go to the default one, so there is no hurry.
             log.warning("events: partitions are left as they are for now (%s)", error)

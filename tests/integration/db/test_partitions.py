@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from pcd.db.partitions import Partitioned, Span, keep
+from pcd.db.partitions import Partitioned, Span, keep, keep_now
 
 if TYPE_CHECKING:
     from pcd.db.pool import Database
@@ -70,3 +70,10 @@ async def test_two_processes_keep_partitions_at_once(db: Database) -> None:
         group.start_soon(one)
         group.start_soon(one)
     assert await keep(db, LOG, now=NOW) == 0
+
+
+async def test_days_are_those_of_the_database(db: Database) -> None:
+    await keep_now(db, LOG)
+    now = await db.fetchval("SELECT now()")
+    await db.execute(ROW, 1, now)
+    assert [tuple(row) for row in await db.fetch(WHERE)] == [(1, f"change_log_{now:%Y%m%d}")]
